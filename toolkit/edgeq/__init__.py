@@ -1,0 +1,1 @@
+"""edgeq on the host: from a float model to a bundle for the Edge TPU."""
