@@ -103,6 +103,6 @@ class MissingDevice(EdgeqError):
 
 
 class BundleError(_FileError):
-    """A bundle that is damaged, unsafe, of a newer format, or whose models do not belong together."""
+    """A bundle that is damaged, unsafe, of a newer format, or with models of different origin."""
 
     exit_code = 5
