@@ -34,10 +34,10 @@ class TensorSpec:
     def quantize(self, values: Array) -> Array:
         """Real numbers -> this tensor's dtype, rounded half to even and saturated; same shape."""
         if not self.is_quantized:
-            return np.asarray(values).astype(self.dtype, copy=False)
+            return np.asarray(values, self.dtype)
         limits = np.iinfo(self.dtype)
         scaled = np.rint(np.asarray(values, np.float32) / np.float32(self.scale)) + self.zero_point
-        return np.clip(scaled, limits.min, limits.max).astype(self.dtype)
+        return np.asarray(np.clip(scaled, limits.min, limits.max), self.dtype)
 
     def dequantize(self, values: Array) -> Array:
         """This tensor's integers -> float32 real numbers; other tensors come back as they are."""

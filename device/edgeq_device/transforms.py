@@ -1,4 +1,4 @@
-"""The arithmetic before and after a model: declared preprocessing, and activations still to apply."""
+"""The arithmetic around a model: declared preprocessing, and activations still to apply."""
 
 from __future__ import annotations
 
@@ -64,9 +64,7 @@ class Preprocessing:
     def value_range(self) -> tuple[float, float]:
         """The least and the greatest model value that a pixel of 0 to 255 can give."""
         ends = [
-            (pixel - m) / s
-            for m, s in np.broadcast(self.mean, self.std)  # type: ignore[arg-type]
-            for pixel in (0.0, 255.0)
+            (pixel - m) / s for m, s in np.broadcast(self.mean, self.std) for pixel in (0.0, 255.0)
         ]
         return (float(min(ends)), float(max(ends)))
 

@@ -1,0 +1,143 @@
+"""The editable model: a .tflite as objects that can be changed and written back.
+
+Reading goes through `edgeq_device.tflite` (which checks every offset); this room only turns
+checked bytes into the generated schema's objects and back. The schema is the one that
+``ai-edge-litert`` ships.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from edgeq_device.errors import MissingTool, ModelError
+from edgeq_device.tensors import Array
+
+EditableModel = Any
+"""A ``ModelT`` of the generated schema: subgraphs, operatorCodes, buffers, ... as Python objects."""
+
+
+def schema() -> Any:
+    """The generated schema module; MissingTool where ai-edge-litert is not installed."""
+    try:
+        from ai_edge_litert import schema_py_generated
+    except ImportError as error:
+        raise MissingTool(
+            "ai-edge-litert",
+            f"cannot be imported ({error})",
+            hint='pip install "edgeq[toolkit]"',
+        ) from error
+    return schema_py_generated
+
+
+def read(data: bytes) -> EditableModel:
+    """Checked .tflite bytes -> an editable model with every buffer inline.
+
+    Buffers that lie behind the flatbuffer (``Buffer.offset``, as ai-edge-quantizer writes them)
+    are brought in: the frozen compiler's schema does not know them.
+    """
+    tables = schema()
+    model = tables.ModelT.InitFromObj(tables.Model.GetRootAsModel(data, 0))
+    for buffer in model.buffers or ():
+        offset, size = getattr(buffer, "offset", 0), getattr(buffer, "size", 0)
+        if offset and size:
+            if offset + size > len(data):
+                raise ModelError(
+                    "model",
+                    "a constant lies outside the file",
+                    hint="the file is cut short: copy or export it again",
+                )
+            buffer.data = np.frombuffer(data, np.uint8, size, offset)
+        buffer.offset = buffer.size = 0
+    return model
+
+
+def write(model: EditableModel) -> bytes:
+    """An editable model -> .tflite bytes; the same objects give the same bytes."""
+    import flatbuffers
+
+    constants = sum(len(b.data) for b in model.buffers or () if b.data is not None)
+    builder = flatbuffers.Builder(constants + 2**16)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def operator_name(model: EditableModel, operator: Any) -> str:
+    """The builtin operator's name, such as "CONV_2D"."""
+    code = model.operatorCodes[operator.opcodeIndex]
+    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+    return _names("BuiltinOperator").get(number, f"UNKNOWN_{number}")
+
+
+def operator_code(model: EditableModel, name: str, version: int) -> int:
+    """The index of the operator code for ``name`` at ``version``, added where it is not there."""
+    tables = schema()
+    number = getattr(tables.BuiltinOperator, name)
+    for index, code in enumerate(model.operatorCodes):
+        same = max(code.builtinCode, code.deprecatedBuiltinCode) == number
+        if same and code.version == version:
+            return index
+    code = tables.OperatorCodeT()
+    code.builtinCode = number
+    code.deprecatedBuiltinCode = min(number, 127)
+    code.version = version
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1
+
+
+def constant(model: EditableModel, tensor: Any) -> Array | None:
+    """The constant data of ``tensor`` in its own shape and dtype, or None where it is computed."""
+    data = model.buffers[tensor.buffer].data
+    if data is None or len(data) == 0:
+        return None
+    shape = () if tensor.shape is None else tuple(int(size) for size in tensor.shape)
+    raw = np.asarray(data, np.uint8).tobytes()
+    return np.frombuffer(raw, tensor_dtype(tensor)).reshape(shape)
+
+
+def set_constant(model: EditableModel, tensor: Any, values: Array) -> None:
+    """Give ``tensor`` a constant of its own: a new buffer, so that no other tensor changes."""
+    buffer = schema().BufferT()
+    buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    tensor.buffer = len(model.buffers) - 1
+    tensor.shape = np.asarray(values.shape, np.int32)
+    tensor.type = tensor_type(values.dtype)
+
+
+def add_tensor(model: EditableModel, subgraph: Any, name: str, values: Array) -> int:
+    """Add a constant tensor to ``subgraph``; returns its index."""
+    tensor = schema().TensorT()
+    tensor.name = name
+    set_constant(model, tensor, values)
+    subgraph.tensors.append(tensor)
+    return len(subgraph.tensors) - 1
+
+
+def tensor_name(tensor: Any) -> str:
+    """The tensor's name as text, "" where it has none."""
+    name = tensor.name
+    if name is None:
+        return ""
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
+
+
+def tensor_dtype(tensor: Any) -> np.dtype[Any]:
+    """The numpy dtype of a tensor; ModelError where numpy has none."""
+    name = _names("TensorType")[tensor.type].lower()
+    try:
+        return np.dtype(name)
+    except TypeError as error:
+        raise ModelError(
+            tensor_name(tensor), f"holds {name} values, which edgeq cannot edit"
+        ) from error
+
+
+def tensor_type(dtype: np.dtype[Any] | type[Any]) -> int:
+    """The schema's number for a numpy dtype."""
+    return int(getattr(schema().TensorType, np.dtype(dtype).name.upper()))
+
+
+def _names(enumeration: str) -> dict[int, str]:
+    values = vars(getattr(schema(), enumeration))
+    return {number: name for name, number in values.items() if isinstance(number, int)}
