@@ -7,14 +7,16 @@ checked bytes into the generated schema's objects and back. The schema is the on
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
+
 from edgeq_device.errors import MissingTool, ModelError
 from edgeq_device.tensors import Array
 
 EditableModel = Any
-"""A ``ModelT`` of the generated schema: subgraphs, operatorCodes, buffers, ... as Python objects."""
+"""A ``ModelT`` of the generated schema: subgraphs, operatorCodes, buffers, ... as objects."""
 
 
 def schema() -> Any:
@@ -138,6 +140,7 @@ def tensor_type(dtype: np.dtype[Any] | type[Any]) -> int:
     return int(getattr(schema().TensorType, np.dtype(dtype).name.upper()))
 
 
+@cache
 def _names(enumeration: str) -> dict[int, str]:
     values = vars(getattr(schema(), enumeration))
     return {number: name for name, number in values.items() if isinstance(number, int)}
