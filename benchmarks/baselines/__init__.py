@@ -1,0 +1,1 @@
+"""What people run without edgeq: plain scripts, written as the public guides show them."""

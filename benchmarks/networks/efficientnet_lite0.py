@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from edgeq_device.errors import MissingTool
 
 from benchmarks.networks.torch_checkpoint import Array, read_checkpoint
+from edgeq_device.errors import MissingTool
 
 INPUT_SIDE = 224
 INPUT_MEAN = 127.0

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+
 from edgeq_device.errors import InputError
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
@@ -88,12 +89,15 @@ class _CheckpointUnpickler(pickle.Unpickler):
             raise pickle.UnpicklingError(f"it asks for {module}.{name}") from None
 
     def persistent_load(self, reference: object) -> Storage:
-        match reference:
-            case ("storage", StorageType(dtype=dtype), str(key), str(), int(count), None):
-                if count < 0:
-                    raise pickle.UnpicklingError("a storage with a negative size")
-                return self.storages.setdefault(key, Storage(dtype, count))
-        raise pickle.UnpicklingError("a reference that is not a storage")
+        """The storage that ("storage", type, key, location, count, view) stands for."""
+        if not isinstance(reference, tuple) or len(reference) != 6 or reference[0] != "storage":
+            raise pickle.UnpicklingError("a reference that is not a storage")
+        _, kind, key, _, count, view = reference
+        if not isinstance(kind, StorageType) or not isinstance(key, str) or view is not None:
+            raise pickle.UnpicklingError("a storage of an unknown kind")
+        if not isinstance(count, int) or count < 0:
+            raise pickle.UnpicklingError("a storage whose size is not a whole number")
+        return self.storages.setdefault(key, Storage(kind.dtype, count))
 
 
 def read_checkpoint(path: Path) -> dict[str, Array]:
