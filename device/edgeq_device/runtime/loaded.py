@@ -48,7 +48,7 @@ class LoadedModel:
         self.inputs = tuple(_spec(detail) for detail in inputs)
         self.outputs = tuple(_spec(detail) for detail in outputs)
         self._slots = tuple(
-            (int(detail["index"]), spec.shape, np.dtype(spec.dtype))
+            (int(detail["index"]), spec.shape, np.dtype(detail["dtype"]))
             for detail, spec in zip(inputs, self.inputs)
         )
         self._results = tuple(int(detail["index"]) for detail in outputs)
@@ -69,7 +69,7 @@ class LoadedModel:
         try:
             interpreter.reset_all_variables()
             interpreter.invoke()
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, ValueError, MemoryError) as error:
             raise explain(self.name, self.runtime, error) from error
         get = interpreter.get_tensor
         return tuple([get(index) for index in self._results])
@@ -107,9 +107,9 @@ def load(model: bytes, *, name: str, options: LoadOptions | None = None) -> Load
         with quiet_build():
             interpreter = module.Interpreter(model_content=bytes(model), **arguments)
             interpreter.allocate_tensors()
-    except (RuntimeError, ValueError) as error:
+        return LoadedModel(name, runtime, interpreter, threads)
+    except (RuntimeError, ValueError, MemoryError) as error:
         raise explain(name, runtime, error) from error
-    return LoadedModel(name, runtime, interpreter, threads)
 
 
 def _arguments(options: LoadOptions, runtime: Runtime, threads: int) -> dict[str, Any]:

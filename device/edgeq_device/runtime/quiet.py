@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO
 
 enabled = True
 """A child process that may crash turns it off, so that its last words reach its parent."""
 
 _CHATTER = (b"INFO: ",)
-_one_at_a_time = threading.Lock()
+_one_at_a_time = threading.RLock()
 
 
 @contextmanager
@@ -24,40 +23,52 @@ def quiet_build() -> Iterator[None]:
     The runtimes have no switch for them. Where stderr cannot be redirected (closed, or no room
     for a temporary file) everything goes through as it is.
     """
-    if not enabled:
-        yield
-        return
     with _one_at_a_time:
+        redirected = _redirect() if enabled else None
         try:
-            sys.stderr.flush()
-            kept = os.dup(2)
-        except (OSError, AttributeError, ValueError):
             yield
-            return
-        try:
-            buffer = _scratch()
-        except OSError:
-            os.close(kept)
-            yield
-            return
-        with buffer:
-            os.dup2(buffer.fileno(), 2)
-            try:
-                yield
-            finally:
-                os.dup2(kept, 2)
-                os.close(kept)
-                _replay(buffer)
+        finally:
+            if redirected is not None:
+                _restore(*redirected)
+
+
+def _redirect() -> tuple[int, IO[bytes]] | None:
+    """Point file descriptor 2 to a scratch file -> (the real stderr, the scratch file)."""
+    _flush()
+    try:
+        stderr = os.dup(2)
+    except OSError:
+        return None
+    try:
+        scratch = _scratch()
+    except OSError:
+        os.close(stderr)
+        return None
+    os.dup2(scratch.fileno(), 2)
+    return stderr, scratch
+
+
+def _restore(stderr: int, scratch: IO[bytes]) -> None:
+    _flush()
+    os.dup2(stderr, 2)
+    os.close(stderr)
+    with scratch:
+        scratch.seek(0)
+        lines = scratch.read().splitlines(keepends=True)
+    kept = b"".join(line for line in lines if not line.startswith(_CHATTER))
+    with suppress(OSError):  # nobody reads stderr any more
+        while kept:
+            kept = kept[os.write(2, kept) :]
 
 
 def _scratch() -> IO[bytes]:
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("edgeq-stderr"), "w+b", buffering=0)
+    import tempfile
+
     return tempfile.TemporaryFile(buffering=0)
 
 
-def _replay(buffer: IO[bytes]) -> None:
-    buffer.seek(0)
-    for line in buffer.read().splitlines(keepends=True):
-        if not line.startswith(_CHATTER):
-            os.write(2, line)
+def _flush() -> None:
+    with suppress(OSError, ValueError, AttributeError):  # closed, or there is none
+        sys.stderr.flush()

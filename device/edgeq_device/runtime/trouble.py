@@ -8,10 +8,12 @@ from edgeq_device.errors import ModelError
 from edgeq_device.runtime.find import Runtime
 
 _CUSTOM = re.compile(r"Encountered unresolved custom op: (?P<op>.+?)\.\s")
-_FLEX = re.compile(r"Select TensorFlow op\(s\), included in the given model")
+_FLEX = "Select TensorFlow op(s), included in the given model"
 _VERSION = re.compile(r"Didn't find op for builtin opcode '(?P<op>\w+)' version '(?P<version>\d+)'")
-_RANGE = re.compile(r"Op builtin_code out of range: (?P<code>\d+)")
+_CODE = re.compile(r"Op builtin_code out of range: (?P<code>\d+)")
 _NODE = re.compile(r"Node number (?P<index>\d+) \((?P<op>.+?)\) failed to (?P<step>prepare|invoke)")
+_SOURCE_LINE = re.compile(r"\S+\.(cc|h):\d+ ")
+_OTHER_RUNTIME = "use a newer runtime, or convert the model for an older one"
 
 
 class UnresolvedCustomOp(ModelError):
@@ -28,37 +30,28 @@ class UnresolvedCustomOp(ModelError):
 
 def explain(name: str, runtime: Runtime, error: Exception) -> ModelError:
     """The ModelError for ``error``, raised by the interpreter of ``runtime`` on model ``name``."""
-    text = str(error).strip()
-    custom = _CUSTOM.search(text)
-    if custom:
+    text = _SOURCE_LINE.sub("", str(error)).strip()
+    if isinstance(error, MemoryError):
+        return ModelError(name, "it needs more memory than there is")
+    if custom := _CUSTOM.search(text):
         return UnresolvedCustomOp(name, custom["op"], runtime)
-    version = _VERSION.search(text)
-    if version:
-        return ModelError(
-            name,
-            f"operator {version['op']} version {version['version']} is not in {runtime}",
-            hint="use a newer runtime, or convert the model for an older one",
-        )
-    unknown = _RANGE.search(text)
-    if unknown:
-        return ModelError(
-            name,
-            f"operator code {unknown['code']} is not in {runtime}",
-            hint="use a newer runtime, or convert the model for an older one",
-        )
-    if _FLEX.search(text):
+    if newer := _VERSION.search(text):
+        what = f"operator {newer['op']} version {newer['version']}"
+        return ModelError(name, f"{what} is not in {runtime}", hint=_OTHER_RUNTIME)
+    if unknown := _CODE.search(text):
+        what = f"operator code {unknown['code']}"
+        return ModelError(name, f"{what} is not in {runtime}", hint=_OTHER_RUNTIME)
+    if _FLEX in text:
         return ModelError(
             name,
             f"it has TensorFlow operators, which {runtime} does not have",
             hint="convert the model with TFLite's own operators only",
         )
-    node = _NODE.search(text)
-    first = text.splitlines()[0] if text else type(error).__name__
-    if node:
+    if node := _NODE.search(text):
         doing = "prepare" if node["step"] == "prepare" else "run"
         cause = text[: node.start()].strip().splitlines()
         why = f": {cause[-1]}" if cause else ""
-        return ModelError(
-            name, f"{runtime} cannot {doing} operator {node['index']} ({node['op']}){why}"
-        )
+        what = f"operator {node['index']} ({node['op']})"
+        return ModelError(name, f"{runtime} cannot {doing} {what}{why}")
+    first = text.splitlines()[0] if text else type(error).__name__
     return ModelError(name, f"{runtime} cannot load it: {first}")
