@@ -22,7 +22,7 @@ from edgeq_device.tflite.dtypes import TENSOR_TYPES
 from edgeq_device.tflite.opcodes import BUILTIN_NAMES, CUSTOM
 
 Value = tuple[str, Any]
-"""A field of a table: a struct letter ("b", "i", "I", "f", "?", "Q", ...) or "vector", and value."""
+"""A field of a table: a letter of `struct` (or "o" for an offset, "vector"), and the value."""
 
 NO_OPTIONS = (0, {})
 QUANTIZE_OPTIONS = (89, {})

@@ -32,7 +32,7 @@ def _unpack_int4(data: memoryview, shape: tuple[int, ...]) -> Array:
     packed = np.frombuffer(data, np.int8)
     pairs = np.stack([packed << 4 >> 4, packed >> 4], axis=1)
     count = int(np.prod(shape, dtype=np.int64))
-    return pairs.reshape(-1)[:count].reshape(shape)
+    return np.asarray(pairs.reshape(-1)[:count].reshape(shape), np.int8)
 
 
 def _strings(model: str, tensor: str, shape: tuple[int, ...], data: memoryview) -> Array:

@@ -69,3 +69,13 @@ def byte_size(dtype: str, elements: int) -> int | None:
     """Bytes of a dense constant; sub-byte types are packed, the last byte filled up."""
     bits = element_bits(dtype)
     return None if bits is None else (elements * bits + 7) // 8
+
+
+def integer_range(dtype: str) -> tuple[int, int] | None:
+    """Smallest and largest value of an integer type, or None for other types."""
+    if not dtype.startswith(("int", "uint")):
+        return None
+    bits = _BITS[dtype]
+    if dtype.startswith("u"):
+        return 0, 2**bits - 1
+    return -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
