@@ -1,0 +1,125 @@
+"""Pictures of results: which class is taken for which, and four conversions side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgeq_device.errors import MissingTool, OutputError
+from edgeq_device.tensors import Array
+
+if TYPE_CHECKING:
+    from edgeq.comparison import Comparison
+    from edgeq.evaluate import Evaluation
+
+INK, GREEN, RED, GRAY, BLUE = "#1f2933", "#2f9e62", "#d64545", "#cbd2d9", "#3e7cb1"
+MOST_CLASSES = 40
+"""Up to this many classes the confusion matrix carries names and numbers."""
+
+
+def confusion_picture(evaluation: Evaluation, labels: tuple[str, ...], path: Path) -> None:
+    """Draw the confusion matrix of an evaluation as a PNG; rows are the true classes."""
+    pyplot = _pyplot()
+    matrix = evaluation.confusion
+    counts = np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    classes = len(matrix)
+    size = min(max(4.5, 0.55 * classes), 14)
+    figure, axes = pyplot.subplots(figsize=(size + 1, size))
+    image = axes.imshow(matrix / counts, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(image, ax=axes, fraction=0.046, label="share of the true class")
+    if classes <= MOST_CLASSES:
+        names = [labels[index] if index < len(labels) else str(index) for index in range(classes)]
+        turn = 90 if max(map(len, names)) > 3 else 0
+        axes.set_xticks(range(classes), names, rotation=turn)
+        axes.set_yticks(range(classes), names)
+        _number_cells(axes, matrix, counts)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    axes.set_title(f"{evaluation.accuracy:.1%} of {evaluation.samples} right", color=INK)
+    _save(figure, path)
+
+
+def comparison_picture(comparison: Comparison, path: Path) -> None:
+    """Draw one test picture with each conversion's answer, and bars of accuracy and size."""
+    pyplot = _pyplot()
+    rows = [row for row in comparison.rows if row.accuracy is not None]
+    figure, axes = pyplot.subplots(1, 3, figsize=(12, 3.6), width_ratios=(1, 1.5, 1.5))
+    _draw_sample(axes[0], comparison)
+    names = [row.mode for row in rows]
+    _bars(
+        axes[1],
+        names,
+        [100 * (row.accuracy or 0) for row in rows],
+        "accuracy on the test data, %",
+        "{:.1f}",
+    )
+    _bars(axes[2], names, [row.bytes / 1024 for row in rows], "size, KiB", "{:.1f}")
+    figure.suptitle(f"{comparison.name}: the four conversions", color=INK, fontsize=12)
+    _save(figure, path)
+
+
+def _draw_sample(axes: Any, comparison: Comparison) -> None:
+    axes.set_axis_off()
+    sample = comparison.sample
+    if sample is None:
+        return
+    pixels = np.squeeze(sample.picture)
+    axes.imshow(pixels, cmap="gray" if pixels.ndim == 2 else None, interpolation="nearest")
+    axes.set_title(f"true: {sample.label}", color=INK, fontsize=10)
+    lines = [f"{mode}: {label} ({score:.0%})" for mode, label, score in sample.answers]
+    axes.text(
+        0.5, -0.06, "\n".join(lines), transform=axes.transAxes, ha="center", va="top", fontsize=8
+    )
+
+
+def _bars(axes: Any, names: list[str], values: list[float], title: str, form: str) -> None:
+    colors = [GREEN if name == "integer" else BLUE for name in names]
+    bars = axes.barh(names, values, color=colors)
+    axes.bar_label(bars, labels=[form.format(value) for value in values], padding=3, fontsize=9)
+    axes.set_xlim(0, max([*values, 1e-9]) * 1.18)
+    axes.invert_yaxis()
+    axes.set_title(title, color=INK, fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _number_cells(axes: Any, matrix: Array, counts: Array) -> None:
+    for row, column in zip(*np.nonzero(matrix), strict=True):
+        dark = matrix[row, column] / counts[row, 0] > 0.5
+        axes.text(
+            column,
+            row,
+            int(matrix[row, column]),
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="white" if dark else INK,
+        )
+
+
+def _pyplot() -> Any:
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise MissingTool(
+            "matplotlib", "is not installed", hint='pip install "edgeq[toolkit]"'
+        ) from error
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    return pyplot
+
+
+def _save(figure: Any, path: Path) -> None:
+    temporary = path.with_name(f".{path.name}.partial.png")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # No date in the file: the same results give the same bytes.
+        figure.savefig(temporary, dpi=120, bbox_inches="tight", metadata={"Software": None})
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OutputError(path, f"could not be written ({error.strerror or error})") from error
+    finally:
+        _pyplot().close(figure)
