@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
+
 from edgeq import agreement, contract
 from edgeq.agreement import Agreement
 from edgeq.quantize import converter, litert
 from edgeq.quantize.folding import fold_inputs
-from edgeq.quantize.plan import InputPlan, calibrated
+from edgeq.quantize.pixels import pixel_inputs
+from edgeq.quantize.plan import Affine, InputPlan, calibrated
 from edgeq.quantize.samples import GraphSamples, InputSamples, spread
 from edgeq_device.errors import EdgeqError, GateFailed, ModelError
 from edgeq_device.progress import Progress, silent
@@ -26,23 +29,13 @@ BROKEN_OPERATORS = {
 """Operators that no engine quantizes rightly for the frozen compiler."""
 
 
-class FloatSource(Protocol):
+class FloatSource(converter.Convertible, Protocol):
     """What the engines need of a model's source; the front ends offer it."""
 
-    @property
-    def can_convert(self) -> bool:
-        """True where TensorFlow's own converter can be asked."""
+    can_convert: bool
 
     def float_model(self) -> bytes:
         """The float .tflite with static batch 1."""
-
-    def convert(
-        self,
-        mode: str,
-        samples: tuple[litert.Array, ...] | None = None,
-        affine: tuple[converter.Affine | None, ...] | None = None,
-    ) -> bytes:
-        """The result of TensorFlow's converter."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +84,7 @@ def quantize(
         return with_converter(source, inputs, spec, "asked for", progress=progress)
     try:
         return with_litert(source, inputs, spec, progress=progress)
-    except (EdgeqError, contract.ContractBrokenError) as error:
+    except EdgeqError as error:
         if spec.engine == "litert" or not source.can_convert:
             raise
         reason = f"the litert engine could not: {error}"
@@ -158,9 +151,12 @@ def with_converter(
     reference = data
     if spec.mode == "integer":
         reference, plans = fold_inputs(data, tuple(one.preprocessing for one in inputs))
-    progress("quantize", 0, 1)
-    result = converter.convert(source, GraphSamples(inputs, plans), plans, spec.mode)
-    progress("quantize", 1, 1)
+    graph = GraphSamples(inputs, plans)
+    samples = [np.concatenate(arrays) for arrays in zip(*graph, strict=True)]
+    affine = [Affine(plan.gain, plan.offset) if plan.is_edited else None for plan in plans]
+    result = converter.convert(source, samples, mode=spec.mode, affine=affine, progress=progress)
+    if spec.mode == "integer":
+        result = pixel_inputs(result, plans)
     candidate = _Candidate(result, reference, plans)
     report = QuantReport("tflite-converter", reason, plans)
     return result, judge(source, inputs, spec, candidate, report)

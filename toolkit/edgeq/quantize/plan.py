@@ -14,6 +14,14 @@ WHOLE = 1e-4
 
 
 @dataclass(frozen=True)
+class Affine:
+    """``x * scale + offset``, a number per channel or one for all."""
+
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class InputPlan:
     """Where the declared preprocessing of one input is done, and how large the error is.
 

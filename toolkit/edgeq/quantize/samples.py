@@ -79,8 +79,7 @@ class GraphSamples(Sequence[Sample]):
         if not -len(self) <= number < len(self):
             raise IndexError(number)
         return tuple(
-            one.graph_value(number, plan)
-            for one, plan in zip(self.inputs, self.plans, strict=True)
+            one.graph_value(number, plan) for one, plan in zip(self.inputs, self.plans, strict=True)
         )
 
 

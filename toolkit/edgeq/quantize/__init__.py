@@ -1,0 +1,18 @@
+"""From a float model and samples to an integer model that says what the float model says."""
+
+from __future__ import annotations
+
+from edgeq.quantize.engines import QuantReport, QuantSpec, quantize
+from edgeq.quantize.plan import InputPlan, calibrated
+from edgeq.quantize.samples import GraphSamples, InputSamples, spread
+
+__all__ = [
+    "GraphSamples",
+    "InputPlan",
+    "InputSamples",
+    "QuantReport",
+    "QuantSpec",
+    "calibrated",
+    "quantize",
+    "spread",
+]

@@ -1,0 +1,64 @@
+"""The ``tflite-converter`` engine: TensorFlow's own quantizer, run by the source's child process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from edgeq_device.errors import CalibrationError
+from edgeq_device.progress import Progress, silent
+from edgeq_device.tensors import Array, TensorSpec
+
+Samples = Mapping[str, Array] | Sequence[Array]
+"""An array [N, ...] for each input: by the input's name, or in the inputs' order."""
+
+
+class Convertible(Protocol):
+    """What this engine needs of an opened source (see ``edgeq.frontends.Source``)."""
+
+    name: str
+    inputs: tuple[TensorSpec, ...]
+
+    def convert(
+        self, mode: str, samples: Sequence[Array] = (), affine: Any = None, *, progress: Progress
+    ) -> bytes:
+        """A .tflite of the model by TensorFlow's converter."""
+
+
+def convert(
+    source: Convertible,
+    samples: Samples,
+    *,
+    mode: str = "integer",
+    affine: Sequence[Any] | None = None,
+    progress: Progress = silent,
+) -> bytes:
+    """The integer .tflite (uint8 ends, dense weights with one scale), calibrated on ``samples``.
+
+    ``affine`` (an ``Affine`` or None for each input) is put before the inputs; samples are then
+    values before it. CalibrationError for samples that do not fit, ModelError where TensorFlow
+    refuses the model or dies of it.
+    """
+    return source.convert(mode, _ordered(source, samples), affine, progress=progress)
+
+
+def _ordered(source: Convertible, samples: Samples) -> tuple[Array, ...]:
+    if isinstance(samples, Mapping):
+        missing = [spec.name for spec in source.inputs if spec.name not in samples]
+        if missing:
+            raise CalibrationError(source.name, f"no samples for the input {missing[0]!r}")
+        samples = [samples[spec.name] for spec in source.inputs]
+    if len(samples) != len(source.inputs):
+        raise CalibrationError(
+            source.name, f"{len(samples)} arrays of samples for {len(source.inputs)} inputs"
+        )
+    for spec, array in zip(source.inputs, samples, strict=True):
+        if tuple(array.shape[1:]) not in (spec.shape, spec.shape[1:]):
+            raise CalibrationError(
+                source.name,
+                f"samples of {list(array.shape[1:])} for the input {spec.name!r}, "
+                f"which takes {list(spec.shape[1:])}",
+            )
+    if len({len(array) for array in samples}) != 1 or len(samples[0]) == 0:
+        raise CalibrationError(source.name, "every input needs the same number of samples, not 0")
+    return tuple(samples)
