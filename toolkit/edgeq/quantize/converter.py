@@ -1,10 +1,11 @@
-"""The ``tflite-converter`` engine: TensorFlow's own quantizer, run by the source's child process."""
+"""The ``tflite-converter`` engine: TensorFlow's own quantizer, in the source's child process."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
+from edgeq.quantize.plan import Affine
 from edgeq_device.errors import CalibrationError
 from edgeq_device.progress import Progress, silent
 from edgeq_device.tensors import Array, TensorSpec
@@ -20,7 +21,12 @@ class Convertible(Protocol):
     inputs: tuple[TensorSpec, ...]
 
     def convert(
-        self, mode: str, samples: Sequence[Array] = (), affine: Any = None, *, progress: Progress
+        self,
+        mode: str,
+        samples: Sequence[Array] | None = None,
+        affine: Sequence[Affine | None] | None = None,
+        *,
+        progress: Progress = silent,
     ) -> bytes:
         """A .tflite of the model by TensorFlow's converter."""
 
@@ -30,7 +36,7 @@ def convert(
     samples: Samples,
     *,
     mode: str = "integer",
-    affine: Sequence[Any] | None = None,
+    affine: Sequence[Affine | None] | None = None,
     progress: Progress = silent,
 ) -> bytes:
     """The integer .tflite (uint8 ends, dense weights with one scale), calibrated on ``samples``.

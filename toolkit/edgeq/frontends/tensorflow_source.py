@@ -1,0 +1,141 @@
+"""A model that only TensorFlow can read, held by a TensorFlow process."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq.frontends.child import TensorFlowChild
+from edgeq.frontends.source import AffineMap, Source
+from edgeq_device.errors import ConfigError, ModelError, OutputError
+from edgeq_device.progress import Progress, silent
+from edgeq_device.tensors import Array, TensorSpec
+
+MODES = ("float", "dynamic", "float-fallback", "integer")
+
+
+class TensorFlowSource(Source):
+    """Loads on construction; ``digest`` is a function so that it runs while TensorFlow starts."""
+
+    can_convert = True
+
+    def __init__(
+        self,
+        request: dict[str, Any],
+        digest: Callable[[], str] | None,
+        progress: Progress,
+        child: TensorFlowChild | None,
+    ) -> None:
+        self.kind = request["kind"]
+        self.name = request["source"]
+        self._request = {"do": "load", **request}
+        self._owns_child = child is None
+        self._child = child or TensorFlowChild()
+        self._float: bytes | None = None
+        self._number = 0
+        progress("load", 0, 1)
+        try:
+            self._digest = digest() if digest else None
+            answer = self._load()
+        except BaseException:
+            self.close()
+            raise
+        self.inputs = _specs(answer["inputs"])
+        self.outputs = _specs(answer["outputs"])
+        self.input_aliases = tuple(() for _ in self.inputs)
+        self.notes = tuple(answer["notes"])
+        self._versions: dict[str, str] = answer["versions"]
+        progress("load", 1, 1)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """TensorFlow's and Keras' versions."""
+        return dict(self._versions)
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the file or folder; of the float .tflite for a function."""
+        if self._digest is None:
+            self._digest = hashlib.sha256(self.float_model()).hexdigest()
+        return self._digest
+
+    def float_model(self) -> bytes:
+        """The float .tflite with static batch 1, made once."""
+        if self._float is None:
+            self._float = self.convert("float")
+        return self._float
+
+    def integer_model(self) -> bytes:
+        """Refuse: it is a float model."""
+        raise ModelError(self.name, "is a float model, not an integer one")
+
+    def convert(
+        self,
+        mode: str,
+        samples: Sequence[Array] | None = None,
+        affine: Sequence[AffineMap | None] | None = None,
+        *,
+        progress: Progress = silent,
+    ) -> bytes:
+        """A .tflite by TensorFlow's converter; see `Source.convert`."""
+        if mode not in MODES:
+            raise ConfigError("mode", mode, "one of " + ", ".join(MODES))
+        if self._child.loaded is not self:
+            self._load()
+        self._number += 1
+        output = self._child.folder / f"model-{self._number}.tflite"
+        paths = self._write_samples(samples or ()) if mode in MODES[2:] else []
+        request = {
+            "do": "convert",
+            "mode": mode,
+            "output": str(output),
+            "samples": [str(path) for path in paths],
+            "affine": [
+                None if one is None else {"scale": list(one.scale), "offset": list(one.offset)}
+                for one in affine or ()
+            ],
+        }
+        try:
+            self._child.ask(self.name, request, progress)
+            return output.read_bytes()
+        finally:
+            for path in [*paths, output]:
+                path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """End the TensorFlow process, unless it was lent."""
+        if self._owns_child:
+            self._child.close()
+
+    def _load(self) -> dict[str, Any]:
+        self._child.loaded = None
+        answer = self._child.ask(self.name, self._request)
+        self._child.loaded = self
+        return answer
+
+    def _write_samples(self, samples: Sequence[Array]) -> list[Path]:
+        if len(samples) != len(self.inputs):
+            raise ModelError(
+                self.name, f"has {len(self.inputs)} inputs, but samples for {len(samples)}"
+            )
+        paths = []
+        for number, (array, spec) in enumerate(zip(samples, self.inputs)):
+            path = self._child.folder / f"samples-{number}.npy"
+            try:
+                np.save(path, np.asarray(array, spec.dtype))
+            except OSError as error:
+                raise OutputError(
+                    path,
+                    f"cannot be written: {error.strerror or error}",
+                    hint="set $TMPDIR to a folder with more space, or use fewer --samples",
+                ) from error
+            paths.append(path)
+        return paths
+
+
+def _specs(ports: Sequence[Any]) -> tuple[TensorSpec, ...]:
+    return tuple(TensorSpec(name, tuple(shape), dtype) for name, shape, dtype in ports)
