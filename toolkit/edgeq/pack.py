@@ -9,13 +9,11 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +30,7 @@ from edgeq_device.bundle import (
 )
 from edgeq_device.bundle.layout import MANIFEST, MAX_BYTES, Entry, lay_out
 from edgeq_device.errors import ConfigError, OutputError
+from edgeq_device.files import check_output, replacing
 from edgeq_device.tensors import Array, TensorSpec
 
 CPU_MODEL = "models/cpu.tflite"
@@ -93,11 +92,11 @@ def pack(parts: BundleParts, output: Path, *, force: bool = False) -> PackReport
     be written (then nothing is left behind); BundleError where the parts do not make a bundle
     that the reader accepts.
     """
-    check_output(output, force=force)
+    check_output(output, "--output", force=force)
     manifest, members = _members(parts)
     files = {MANIFEST: manifest.to_json(), **members}
     digest = hashlib.sha256()
-    with _replacing(output) as (file, temporary):
+    with replacing(output) as (file, temporary):
         for piece in _pieces(files, output):
             file.write(piece)
             digest.update(piece)
@@ -108,18 +107,6 @@ def pack(parts: BundleParts, output: Path, *, force: bool = False) -> PackReport
             bundle.verify_digests()
             bundle.golden()
     return PackReport(output, size, digest.hexdigest(), manifest)
-
-
-def check_output(output: Path, *, force: bool) -> None:
-    """ConfigError where ``output`` exists without ``force``, or its folder does not exist."""
-    if output.is_dir():
-        raise ConfigError("--output", str(output), "a file, not a folder", hint="name a file in it")
-    if output.exists() and not force:
-        allowed = "a file that does not exist yet"
-        raise ConfigError("--output", str(output), allowed, hint="--force overwrites it")
-    if not output.parent.is_dir():
-        hint = f"mkdir -p {output.parent}"
-        raise OutputError(output, "its folder does not exist", hint=hint)
 
 
 def _members(parts: BundleParts) -> tuple[Manifest, dict[str, bytes]]:
@@ -185,29 +172,3 @@ def _pieces(files: dict[str, bytes], output: Path) -> Iterator[bytes]:
         yield header
         yield data
     yield layout.ending
-
-
-@contextmanager
-def _replacing(output: Path) -> Iterator[tuple[BinaryIO, Path]]:
-    """A temporary file beside ``output`` that takes its name at the end, or vanishes."""
-    temporary: Path | None = None
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{output.name}.", dir=output.parent)
-        temporary = Path(name)
-        with os.fdopen(descriptor, "wb") as file:
-            yield file, temporary
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(output)
-        temporary = None
-    except OSError as error:
-        hint = "free some space, or write elsewhere with --output"
-        raise OutputError(output, f"cannot be written: {error.strerror}", hint=hint) from None
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -170,7 +170,9 @@ def judge(
     report: QuantReport,
 ) -> QuantReport:
     """Check the contract and compare with the float model; returns the report, completed."""
-    checked = contract.check(parse_model(candidate.data, spec.name), mode=spec.mode)
+    checked = contract.check(
+        parse_model(candidate.data, spec.name), mode=spec.mode, int8_ends=False
+    )
     checked.raise_if_broken(spec.name)
     options = LoadOptions(threads=spec.threads)
     float_model = load(source.float_model(), name=spec.name, options=options)
