@@ -11,8 +11,10 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from edgeq_device.errors import MissingTool
 from edgeq_device.runtime import quiet
 
+_MARK = b"edgeq-child: "
 _START = """
 import sys, json
 sys.path[:] = json.loads(sys.argv[1])
@@ -28,7 +30,9 @@ class Ending:
     answer: Any
     """What the function returned (JSON values); None unless it returned."""
     problem: str
-    """"" or a phrase: "crashes (signal 11)", "did not end within 60 s"."""
+    """"" or a phrase: "crashed (signal 11)", "did not end within 60 s"."""
+    step: str
+    """What the child said last through ``step``; "" if nothing."""
     stderr: str
 
 
@@ -36,7 +40,7 @@ def call(function: str, arguments: dict[str, Any], *, given: bytes, timeout: flo
     """Call ``function`` ("package.module:name") with ``arguments`` in a new Python process.
 
     ``given`` is its stdin. The function's result must be JSON values. ``$EDGEQ_PYTHON`` replaces
-    the interpreter of the child (a command line, such as an emulator's).
+    the interpreter of the child (a command line, such as an emulator's); MissingTool if that fails.
     """
     command = [
         *_python(),
@@ -47,25 +51,42 @@ def call(function: str, arguments: dict[str, Any], *, given: bytes, timeout: flo
         function,
         json.dumps(arguments),
     ]
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    pipe = subprocess.PIPE
+    try:
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)
+    except OSError as error:
+        raise MissingTool(command[0], f"cannot be started: {error.strerror}") from error
     try:
         out, err = process.communicate(given, timeout)
     except subprocess.TimeoutExpired:
         process.kill()
-        _, err = process.communicate()
-        return Ending(None, f"did not end within {timeout:g} s", _text(err))
+        out, err = process.communicate()
+        return _ending(out, err, f"did not end within {timeout:g} s")
     except BaseException:
         process.kill()
         process.communicate()
         raise
     if process.returncode < 0:
-        return Ending(None, f"crashed (signal {-process.returncode})", _text(err))
-    lines = out.splitlines()
-    if process.returncode or not lines:
-        return Ending(None, f"failed (exit code {process.returncode})", _text(err))
-    return Ending(json.loads(lines[-1]), "", _text(err))
+        return _ending(out, err, f"crashed (signal {-process.returncode})")
+    if process.returncode:
+        return _ending(out, err, f"failed (exit code {process.returncode})")
+    return _ending(out, err, "")
+
+
+def _ending(out: bytes, err: bytes, problem: str) -> Ending:
+    """Read what the child said; native code may have printed lines of its own in between."""
+    said = {"answer": None, "step": ""}
+    for line in out.splitlines():
+        if line.startswith(_MARK):
+            said.update(json.loads(line[len(_MARK) :]))
+    if not problem and said["answer"] is None:
+        problem = "ended without an answer"
+    return Ending(said["answer"], problem, str(said["step"]), err.decode("utf-8", "replace"))
+
+
+def step(name: str) -> None:
+    """The child's side: say what comes next, so that the parent knows where a crash happened."""
+    _say({"step": name})
 
 
 def answer(function: str, arguments: dict[str, Any]) -> None:
@@ -77,11 +98,14 @@ def answer(function: str, arguments: dict[str, Any]) -> None:
     quiet.enabled = False
     module, _, name = function.partition(":")
     __import__(module)
-    result = getattr(sys.modules[module], name)(**arguments)
-    sys.stdout.write("\n" + json.dumps(result) + "\n")
-    sys.stdout.flush()
+    _say({"answer": getattr(sys.modules[module], name)(**arguments)})
     sys.stderr.flush()
     os._exit(0)
+
+
+def _say(what: dict[str, Any]) -> None:
+    sys.stdout.write("\n" + _MARK.decode() + json.dumps(what) + "\n")
+    sys.stdout.flush()
 
 
 def _limit() -> None:
@@ -99,7 +123,3 @@ def _limit() -> None:
 
 def _python() -> list[str]:
     return shlex.split(os.environ.get("EDGEQ_PYTHON", "")) or [sys.executable]
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "replace")

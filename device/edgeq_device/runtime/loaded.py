@@ -78,6 +78,10 @@ class LoadedModel:
         """A copy of tensor ``index`` as the last run left it (others need ``preserve_all``)."""
         return np.asarray(self.interpreter.get_tensor(index))
 
+    def close(self) -> None:
+        """Let go of the interpreter; needed before its delegate is let go, nowhere else."""
+        self.interpreter = None
+
     def _wrong_count(self, count: int) -> InputError:
         return InputError(self.name, f"takes {len(self._slots)} input array(s), got {count}")
 
