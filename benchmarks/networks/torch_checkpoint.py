@@ -8,12 +8,12 @@ Source: ``torch/serialization.py`` (``_legacy_save``) in PyTorch's public reposi
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -24,80 +24,83 @@ PROTOCOL_VERSION = 1001
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-
-@dataclass(frozen=True)
-class StorageType:
-    """Stands for a class such as ``torch.FloatStorage``: what its elements are."""
-
-    dtype: np.dtype[Any]
+_LARGEST = 2**48  # no size, offset or stride of a real file is larger
 
 
-@dataclass
-class Storage:
-    """A flat run of ``count`` elements; ``data`` is filled after the pickles are read."""
+# A pickle may set attributes of whatever it is given. These have none that can be set.
+class _StorageType(NamedTuple):
+    """Stands for a class such as ``torch.FloatStorage``: numpy's name of its elements."""
 
-    dtype: np.dtype[Any]
-    count: int
-    data: Array | None = None
+    elements: str
 
 
-@dataclass(frozen=True)
-class _View:
-    storage: Storage
+class _Storage(NamedTuple):
+    key: str
+    elements: str
+    length: int
+
+
+class _View(NamedTuple):
+    storage: _Storage
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
 
 
-def _rebuild_tensor(
-    storage: object, offset: object, shape: object, strides: object, *_: object
-) -> _View:
-    """Takes the arguments of ``torch._utils._rebuild_tensor_v2``; autograd's are ignored."""
-    if not isinstance(storage, Storage) or not isinstance(offset, int) or offset < 0:
-        raise pickle.UnpicklingError("a tensor without a storage")
-    sizes, steps = _whole_numbers(shape), _whole_numbers(strides)
-    if len(sizes) != len(steps):
-        raise pickle.UnpicklingError("a tensor whose shape and strides do not match")
-    return _View(storage, offset, sizes, steps)
+class _RebuildTensor:
+    """Stands for ``torch._utils._rebuild_tensor_v2``; autograd's arguments are ignored."""
+
+    __slots__ = ()
+
+    def __call__(
+        self, storage: object, offset: object, shape: object, strides: object, *_: object
+    ) -> _View:
+        if not isinstance(storage, _Storage):
+            raise pickle.UnpicklingError("a tensor without a storage")
+        (start,), sizes, steps = _counts((offset,)), _counts(shape), _counts(strides)
+        if len(sizes) != len(steps):
+            raise pickle.UnpicklingError("a tensor whose shape and strides do not match")
+        return _View(storage, start, sizes, steps)
 
 
-def _whole_numbers(value: object) -> tuple[int, ...]:
-    if isinstance(value, tuple) and all(isinstance(item, int) and item >= 0 for item in value):
+def _counts(value: object) -> tuple[int, ...]:
+    if isinstance(value, tuple) and all(
+        isinstance(item, int) and 0 <= item <= _LARGEST for item in value
+    ):
         return value
-    raise pickle.UnpicklingError("a tensor shape that is not made of whole numbers")
+    raise pickle.UnpicklingError("a tensor whose shape is not made of whole numbers")
 
 
 _ALLOWED: Mapping[tuple[str, str], object] = {
     ("collections", "OrderedDict"): OrderedDict,
-    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
-    ("torch", "FloatStorage"): StorageType(np.dtype("<f4")),
-    ("torch", "LongStorage"): StorageType(np.dtype("<i8")),
+    ("torch._utils", "_rebuild_tensor_v2"): _RebuildTensor(),
+    ("torch", "FloatStorage"): _StorageType("<f4"),
+    ("torch", "LongStorage"): _StorageType("<i8"),
 }
 
 
-class _CheckpointUnpickler(pickle.Unpickler):
+# The unpickler written in Python: the one in C reserves memory for any memo index it reads.
+class _TensorUnpickler(pickle._Unpickler):
     """Knows the four names that tensors need; any other name ends the reading."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file)
-        self.storages: dict[str, Storage] = {}
+        self.storages: dict[str, _Storage] = {}
 
     def find_class(self, module: str, name: str) -> object:
-        try:
-            return _ALLOWED[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}") from None
+        """The stand-in for an allowed name; nothing is ever imported."""
+        if (module, name) not in _ALLOWED:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        return _ALLOWED[module, name]
 
-    def persistent_load(self, reference: object) -> Storage:
+    def persistent_load(self, pid: object) -> _Storage:
         """The storage that ("storage", type, key, location, count, view) stands for."""
-        if not isinstance(reference, tuple) or len(reference) != 6 or reference[0] != "storage":
+        if not isinstance(pid, tuple) or len(pid) != 6 or pid[0] != "storage":
             raise pickle.UnpicklingError("a reference that is not a storage")
-        _, kind, key, _, count, view = reference
-        if not isinstance(kind, StorageType) or not isinstance(key, str) or view is not None:
+        _, kind, key, _, count, view = pid
+        if not isinstance(kind, _StorageType) or not isinstance(key, str) or view is not None:
             raise pickle.UnpicklingError("a storage of an unknown kind")
-        if not isinstance(count, int) or count < 0:
-            raise pickle.UnpicklingError("a storage whose size is not a whole number")
-        return self.storages.setdefault(key, Storage(kind.dtype, count))
+        return self.storages.setdefault(key, _Storage(key, kind.elements, *_counts((count,))))
 
 
 def read_checkpoint(path: Path) -> dict[str, Array]:
@@ -108,10 +111,12 @@ def read_checkpoint(path: Path) -> dict[str, Array]:
     """
     try:
         with path.open("rb") as file:
-            return _read(file, path)
+            views, storages = _read_pickles(file)
+            data = _read_storages(file, path.stat().st_size, storages)
+        return {str(name): _array(str(name), view, data) for name, view in dict.items(views)}
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})") from error
-    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError) as error:
+    except pickle.UnpicklingError as error:
         raise InputError(
             path,
             f"is not a checkpoint of plain tensors: {error}",
@@ -119,45 +124,57 @@ def read_checkpoint(path: Path) -> dict[str, Array]:
         ) from error
 
 
-def _read(file: BinaryIO, path: Path) -> dict[str, Array]:
-    if _load(file) != MAGIC_NUMBER or _load(file) != PROTOCOL_VERSION:
+def _read_pickles(file: BinaryIO) -> tuple[dict[object, object], Mapping[str, _Storage]]:
+    """The saved mapping of names to views, and the storages, in the order of the file."""
+    if _load(file)[0] != MAGIC_NUMBER or _load(file)[0] != PROTOCOL_VERSION:
         raise pickle.UnpicklingError("the magic number is missing")
-    machine = _load(file)
-    if not isinstance(machine, dict) or machine.get("little_endian") is not True:
+    machine, _ = _load(file)
+    if not isinstance(machine, dict) or dict.get(machine, "little_endian") is not True:
         raise pickle.UnpicklingError("its numbers are not little-endian")
-    unpickler = _CheckpointUnpickler(file)
-    views = unpickler.load()
+    views, storages = _load(file)
     if not isinstance(views, dict):
         raise pickle.UnpicklingError("it does not hold tensors by name")
-    _fill(file, path, unpickler.storages)
-    return {str(name): _array(str(name), view) for name, view in views.items()}
-
-
-def _load(file: BinaryIO) -> object:
-    return _CheckpointUnpickler(file).load()
-
-
-def _fill(file: BinaryIO, path: Path, storages: Mapping[str, Storage]) -> None:
-    keys = _load(file)
+    keys, _ = _load(file)
     if not isinstance(keys, list) or sorted(map(str, keys)) != sorted(storages):
-        raise pickle.UnpicklingError("the storages do not match the tensors")
-    left = path.stat().st_size - file.tell()
-    for key in keys:
-        storage = storages[key]
-        needed = storage.count * storage.dtype.itemsize
-        left -= 8 + needed
-        if left < 0 or int.from_bytes(file.read(8), "little") != storage.count:
+        raise pickle.UnpicklingError("its storages do not match its tensors")
+    return views, {str(key): storages[str(key)] for key in keys}
+
+
+def _load(file: BinaryIO) -> tuple[object, dict[str, _Storage]]:
+    unpickler = _TensorUnpickler(file)
+    try:
+        return unpickler.load(), unpickler.storages
+    except pickle.UnpicklingError:
+        raise
+    except Exception as error:  # a broken pickle may raise anything: pickle's documentation
+        raise pickle.UnpicklingError(f"a broken pickle ({error})") from error
+
+
+def _read_storages(
+    file: BinaryIO, file_bytes: int, storages: Mapping[str, _Storage]
+) -> dict[str, Array]:
+    data = {}
+    for key, storage in storages.items():
+        elements = np.dtype(storage.elements)
+        needed = storage.length * elements.itemsize
+        count = int.from_bytes(file.read(8), "little")
+        if count != storage.length or needed > file_bytes - file.tell():
             raise pickle.UnpicklingError(f"storage {key} is truncated")
-        storage.data = np.frombuffer(file.read(needed), storage.dtype)
+        data[key] = np.frombuffer(file.read(needed), elements)
+    return data
 
 
-def _array(name: str, view: object) -> Array:
-    if not isinstance(view, _View) or view.storage.data is None:
+def _array(name: str, view: object, storages: Mapping[str, Array]) -> Array:
+    if not isinstance(view, _View):
         raise pickle.UnpicklingError(f"{name} is not a tensor")
-    data = view.storage.data
-    reach = sum((size - 1) * step for size, step in zip(view.shape, view.strides, strict=True))
-    if 0 not in view.shape and view.offset + reach >= data.size:
+    data = storages[view.storage.key]
+    size = math.prod(view.shape)
+    reach = sum((side - 1) * step for side, step in zip(view.shape, view.strides, strict=True))
+    if size > data.size or (size and view.offset + reach >= data.size):
         raise pickle.UnpicklingError(f"{name} reaches beyond its storage")
     steps = tuple(step * data.itemsize for step in view.strides)
-    window = np.lib.stride_tricks.as_strided(data[view.offset :], view.shape, steps)
+    try:
+        window = np.lib.stride_tricks.as_strided(data[view.offset :], view.shape, steps)
+    except ValueError as error:  # more dimensions than numpy has
+        raise pickle.UnpicklingError(f"{name} cannot be an array ({error})") from error
     return np.array(window)
