@@ -2,8 +2,8 @@
 
 Keras' untrained network gives 0.001 for each of its 1000 classes, whatever the picture, so
 nothing could be compared. Here the batch normalization takes its statistics from real photos and
-the last layer is spread out, so that the outputs differ from picture to picture as a trained
-network's do. The classes still mean nothing.
+the last layer looks at what differs between them, so that the outputs change with the picture as
+a trained network's do. The classes still mean nothing.
 
 Input: float32 (1, 224, 224, 3), RGB pixels as ``pixel / 127.5 - 1``. Output: 1000 probabilities.
 """
@@ -22,6 +22,7 @@ INPUT_MEAN = 127.5
 INPUT_STD = 127.5
 
 PHOTOS = 48
+DIRECTIONS = 4  # of the 1280 that the features have
 LOGIT_SPREAD = 3.0  # standard deviation over the classes
 
 
@@ -58,9 +59,15 @@ def _normalize(model: Any, photos: Any) -> None:
 
 
 def _spread(features_of: Any, dense: Any, photos: Any) -> None:
-    """Centers the logits of ``photos`` and scales them to a spread of LOGIT_SPREAD."""
+    """Lets the last layer see only what differs most between ``photos``.
+
+    Their logits are centered and scaled to LOGIT_SPREAD. All other directions of the features
+    hold little but the noise of quantization, which a trained layer ignores as well.
+    """
     features = np.asarray(features_of(photos, training=False))
-    kernel, _ = dense.get_weights()
-    logits = features @ kernel
-    scale = LOGIT_SPREAD / (logits - logits.mean(0)).std()
-    dense.set_weights([kernel * scale, -logits.mean(0) * scale])
+    center = features.mean(0)
+    _, _, directions = np.linalg.svd(features - center, full_matrices=False)
+    kept = directions[:DIRECTIONS]
+    kernel = kept.T @ (kept @ dense.get_weights()[0])
+    kernel *= LOGIT_SPREAD / ((features - center) @ kernel).std()
+    dense.set_weights([kernel, -center @ kernel])
