@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgeq_device.errors import InputError, MissingTool
-from edgeq_device.runtime.find import Runtime, find_runtime
+from edgeq_device.runtime.find import Runtime, find_runtime, install_command
 from edgeq_device.runtime.quiet import quiet_build
 from edgeq_device.runtime.trouble import explain
 from edgeq_device.tensors import Array, TensorSpec
@@ -24,11 +24,11 @@ class LoadOptions:
     runtime: str | None = None
     """A name out of ``RUNTIMES``; None: the first one installed."""
     preserve_all: bool = False
-    """Keep every intermediate tensor readable after a run (slower, more memory)."""
+    """Keep every intermediate tensor readable after a run: plain kernels, far more memory."""
     delegate: Any = None
     """A loaded Edge TPU delegate, which must come from ``edgeq_device.delegate``."""
     profile: bool = False
-    """Plain built-in kernels, unfused, so that each operator can be observed (ai-edge-litert)."""
+    """Each operator for itself, so that it can be observed (ai-edge-litert alone)."""
 
 
 class LoadedModel:
@@ -123,17 +123,23 @@ def _arguments(options: LoadOptions, runtime: Runtime, threads: int) -> dict[str
     }
     if options.delegate is not None:
         arguments["experimental_delegates"] = [options.delegate]
+    if options.preserve_all:  # a default delegate keeps its inner tensors to itself
+        resolvers = runtime.module().OpResolverType
+        arguments["experimental_op_resolver_type"] = resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     if options.profile:
-        if runtime.name != "ai-edge-litert":
-            raise MissingTool(
-                "ai-edge-litert",
-                "observing each operator needs it",
-                hint="pip install ai-edge-litert",
-            )
-        arguments["experimental_op_resolver_type"] = runtime.module().OpResolverType.BUILTIN
-        arguments["experimental_disable_delegate_node_fusion"] = True
-        arguments["experimental_force_delegate_node_profiling"] = True
+        arguments.update(_profiling(runtime))
     return arguments
+
+
+def _profiling(runtime: Runtime) -> dict[str, Any]:
+    if runtime.name != "ai-edge-litert":
+        hint = install_command("ai-edge-litert")
+        raise MissingTool("ai-edge-litert", "observing each operator needs it", hint=hint)
+    return {
+        "experimental_op_resolver_type": runtime.module().OpResolverType.BUILTIN,
+        "experimental_disable_delegate_node_fusion": True,
+        "experimental_force_delegate_node_profiling": True,
+    }
 
 
 def _usable_cpus() -> int:
