@@ -19,26 +19,11 @@ BATCH = 64
 SMALL = 1 << 20
 """Models above this many bytes compute long enough for the calls between not to matter."""
 
-ROWWISE = frozenset(
-    [
-        "ADD",
-        "AVERAGE_POOL_2D",
-        "CONV_2D",
-        "DEPTHWISE_CONV_2D",
-        "DEQUANTIZE",
-        "FULLY_CONNECTED",
-        "LOGISTIC",
-        "MAX_POOL_2D",
-        "MUL",
-        "QUANTIZE",
-        "RELU",
-        "RELU6",
-        "RESHAPE",
-        "SOFTMAX",
-        "SUB",
-        "TANH",
-    ]
-)
+ROWWISE = {
+    *("ADD", "MUL", "SUB", "RELU", "RELU6", "TANH", "LOGISTIC", "SOFTMAX"),
+    *("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "AVERAGE_POOL_2D", "MAX_POOL_2D"),
+    *("QUANTIZE", "DEQUANTIZE", "RESHAPE"),
+}
 """Operators that treat each row of a batch alike."""
 
 

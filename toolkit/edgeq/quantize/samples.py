@@ -31,7 +31,7 @@ class InputSamples:
 
     def one(self, number: int) -> Array:
         """Sample ``number`` in the model's shape, as it was given."""
-        return self.array[number].reshape(self.shape)
+        return np.asarray(self.array[number]).reshape(self.shape)
 
     def value(self, number: int) -> Array:
         """What the float model takes: preprocessed, float32 (integers stay integers)."""

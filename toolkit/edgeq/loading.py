@@ -1,0 +1,57 @@
+"""Calibration data as the options declare it, in the form that quantizing takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edgeq.calibration import CalibrationOptions, CalibrationSet, load_calibration
+from edgeq.config import BuildSpec
+from edgeq.frontends import Source
+from edgeq.quantize import InputSamples
+from edgeq_device.errors import ConfigError
+from edgeq_device.progress import Progress
+from edgeq_device.transforms import Preprocessing
+
+
+def read_samples(spec: BuildSpec, source: Source, progress: Progress) -> CalibrationSet:
+    """The calibration samples that the options name."""
+    if spec.calibration is None:
+        raise ConfigError(
+            "--calibration",
+            None,
+            "a folder of pictures, a .npy, a .npz, or package.module:function",
+            hint="100 to 200 pictures like those of the task are enough",
+        )
+    declared = tuple(spec.preprocessing_of(tensor.name) for tensor in source.inputs)
+    options = CalibrationOptions(
+        samples=spec.samples,
+        seed=spec.seed,
+        preprocessing=tuple(one or picture_reading(spec) for one in declared),
+        threads=spec.threads,
+    )
+    found = load_calibration(spec.calibration, source.inputs, options, progress=progress)
+    return replace(found, preprocessing=declared)
+
+
+def picture_reading(spec: BuildSpec) -> Preprocessing | None:
+    """How pictures are read where no arithmetic is declared; None: as the default says."""
+    return None if spec.picture_only == Preprocessing() else spec.picture_only
+
+
+def input_samples(calibration: CalibrationSet) -> tuple[InputSamples, ...]:
+    """The samples by input; raw pixels without a declaration go in as they are, 0 to 255."""
+    return tuple(
+        InputSamples(
+            array=array,
+            is_pixels=pixels,
+            shape=spec.shape,
+            preprocessing=declared or (Preprocessing() if pixels else None),
+        )
+        for array, pixels, spec, declared in zip(
+            calibration.arrays,
+            calibration.is_pixels,
+            calibration.inputs,
+            calibration.preprocessing,
+            strict=True,
+        )
+    )

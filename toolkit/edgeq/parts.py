@@ -1,0 +1,185 @@
+"""What goes into a bundle besides the models: task, labels, golden vectors, provenance."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq.calibration import CalibrationSet
+from edgeq.compiler import CompileReport
+from edgeq.config import BuildSpec
+from edgeq.frontends import Source
+from edgeq.pack import BundleParts, CompiledPart, GoldenPart
+from edgeq.quantize import InputPlan, InputSamples, QuantReport, spread
+from edgeq_device.bundle import InputInfo, RuntimeInfo
+from edgeq_device.errors import ConfigError
+from edgeq_device.runtime import LoadedModel, Probe, load
+from edgeq_device.tasks import Guess, guess_task, read_labels
+from edgeq_device.tensors import Array, TensorSpec
+from edgeq_device.tflite import Model
+from edgeq_device.transforms import Preprocessing
+
+GOLDEN_SAMPLES = 3
+GOLDEN_TOLERANCE = 16
+"""Output steps by which another runtime's kernels may differ on a golden vector."""
+
+PATHS = ("output", "save_model", "force", "compiler", "threads", "require_compiled")
+"""Options that say where and how fast, not what: they do not change the bundle."""
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """What the stages made, for one bundle."""
+
+    spec: BuildSpec
+    source: Source
+    model: bytes
+    parsed: Model
+    quantization: QuantReport
+    samples: tuple[InputSamples, ...]
+    calibration: CalibrationSet | None
+    probe: Probe
+    allowances: tuple[str, ...]
+    compiled: CompileReport | None
+
+
+def assemble(made: Ingredients) -> BundleParts:
+    """All parts of the bundle; ConfigError where the labels do not fit the model."""
+    inputs, outputs = made.parsed.input_specs(), made.parsed.output_specs()
+    chosen = chosen_task(made.spec, made.parsed)
+    labels = read_labels(made.spec.labels) if made.spec.labels else ()
+    if chosen.task == "classify" and len(labels) > outputs[0].shape[-1]:
+        raise ConfigError(
+            "--labels",
+            f"{made.spec.labels} with {len(labels)} labels",
+            f"at most the model's {outputs[0].shape[-1]} classes",
+        )
+    golden, why_not = golden_vectors(made)
+    return BundleParts(
+        name=Path(made.spec.model.rpartition(":")[2]).stem,
+        cpu_model=made.model,
+        inputs=tuple(
+            input_info(made.spec, spec, plan)
+            for spec, plan in zip(inputs, made.quantization.plans, strict=True)
+        ),
+        outputs=outputs,
+        task=chosen.task,
+        activation=chosen.activation,
+        compiled=compiled_part(made.compiled),
+        labels=labels,
+        golden=golden,
+        no_golden_reason=why_not,
+        notes=made.allowances,
+        provenance=provenance(made),
+    )
+
+
+def chosen_task(spec: BuildSpec, model: Model) -> Guess:
+    """The task and the activation that were asked for, else what the model looks like."""
+    guess = guess_task(model)
+    task = guess.task if spec.task == "auto" else spec.task
+    activation = guess.activation if task == "classify" else "none"
+    return Guess(task, activation if spec.activation == "auto" else spec.activation)
+
+
+def input_info(spec: BuildSpec, tensor: TensorSpec, plan: InputPlan) -> InputInfo:
+    """How one input is fed: the declared preprocessing and who applies it."""
+    declared = spec.preprocessing_of(tensor.name)
+    if declared is None:
+        reading = spec.picture_only
+        if reading == Preprocessing():
+            return InputInfo(tensor)
+        return InputInfo(tensor, reading, "model")
+    in_model = plan.pixels_go_in or (plan.kind == "calibrated" and tensor.dtype == "uint8")
+    return InputInfo(tensor, declared, "model" if in_model else "device")
+
+
+def golden_vectors(made: Ingredients) -> tuple[GoldenPart | None, str]:
+    """A few inputs with the CPU's outputs, or the reason why there are none."""
+    if not made.probe.runs:
+        return None, made.probe.reason
+    model = load(made.model, name=made.spec.model)
+    inputs = golden_inputs(made, model)
+    outputs = [model.run(*arrays) for arrays in inputs]
+    made_by = RuntimeInfo(model.runtime.name, model.runtime.version, platform.machine())
+    return (
+        GoldenPart(
+            inputs=tuple(np.stack(arrays) for arrays in zip(*inputs, strict=True)),
+            outputs=tuple(np.stack(arrays) for arrays in zip(*outputs, strict=True)),
+            runtime=made_by,
+            tolerance=GOLDEN_TOLERANCE,
+        ),
+        "",
+    )
+
+
+def golden_inputs(made: Ingredients, model: LoadedModel) -> list[tuple[Array, ...]]:
+    """Calibration samples as the model takes them; seeded random numbers where there are none."""
+    if not made.samples:
+        chance = np.random.default_rng(made.spec.seed)
+        return [
+            tuple(_random(chance, spec) for spec in model.inputs) for _ in range(GOLDEN_SAMPLES)
+        ]
+    return [
+        tuple(
+            one.integer_value(number, plan, spec)
+            for one, plan, spec in zip(
+                made.samples, made.quantization.plans, model.inputs, strict=True
+            )
+        )
+        for number in spread(len(made.samples[0].array), GOLDEN_SAMPLES)
+    ]
+
+
+def compiled_part(report: CompileReport | None) -> CompiledPart | None:
+    """The compiled model for the bundle."""
+    if report is None:
+        return None
+    return CompiledPart(report.output, report.compiler_version)
+
+
+def provenance(made: Ingredients) -> dict[str, Any]:
+    """Tool versions, options and digests: all that decides the bundle's bytes."""
+    spec = made.spec
+    options = {
+        field.name: _plain(getattr(spec, field.name))
+        for field in fields(spec)
+        if field.name not in PATHS
+    }
+    found: dict[str, Any] = {
+        "source": {"kind": made.source.kind, "sha256": made.source.digest},
+        "engine": made.quantization.engine,
+        "engine_reason": made.quantization.reason,
+        "versions": {"numpy": np.__version__, **made.source.versions},
+        "options": options,
+    }
+    if made.calibration is not None:
+        found["calibration"] = {
+            "sha256": made.calibration.digest,
+            "samples": len(made.calibration),
+        }
+    return found
+
+
+def _random(chance: np.random.Generator, spec: TensorSpec) -> Array:
+    if spec.dtype == "float32":
+        return chance.random(spec.shape, dtype=np.float32)
+    if spec.dtype not in ("uint8", "int8"):
+        # Numbers of this kind are often indices into a table: only 0 is sure to be there.
+        return np.zeros(spec.shape, spec.dtype)
+    limits = np.iinfo(spec.dtype)
+    numbers = chance.integers(int(limits.min), int(limits.max) + 1, spec.shape)
+    return np.asarray(numbers, spec.dtype)
+
+
+def _plain(value: Any) -> Any:
+    """A JSON value without a path of this machine: of a file, its name."""
+    if isinstance(value, Path):
+        return value.name
+    if isinstance(value, str) and "/" in value:
+        return Path(value).name
+    return list(value) if isinstance(value, tuple) else value

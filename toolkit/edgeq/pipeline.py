@@ -1,0 +1,219 @@
+"""From a model to a bundle: the only place that knows the order of the stages."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from edgeq import contract, frontends, quantize
+from edgeq.calibration import CalibrationSet
+from edgeq.compiler import CompileOptions, CompileReport, compile_model, find_compiler
+from edgeq.config import BuildSpec
+from edgeq.frontends import Source
+from edgeq.loading import input_samples, read_samples
+from edgeq.pack import PackReport, pack
+from edgeq.parts import Ingredients, assemble
+from edgeq.quantize import InputSamples, QuantReport, QuantSpec
+from edgeq.quantize.ends import uint8_ends
+from edgeq_device import runtime
+from edgeq_device.errors import ConfigError, MissingTool, ModelError
+from edgeq_device.files import check_output, write_file
+from edgeq_device.progress import Progress, silent
+from edgeq_device.runtime import Probe
+from edgeq_device.tensors import TensorSpec
+from edgeq_device.tflite import parse_model
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """How long one stage took."""
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """The CPU model, which is also what the compiler is given, and how it came to be."""
+
+    data: bytes = field(repr=False)
+    mode: str
+    report: QuantReport
+    samples: tuple[InputSamples, ...] = field(repr=False, default=())
+    calibration: CalibrationSet | None = field(repr=False, default=None)
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """All that a build has to tell."""
+
+    bundle: PackReport
+    source_kind: str
+    model: Quantized
+    contract: contract.ContractReport
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    compiled: CompileReport | None
+    compile_skipped: str | None
+    warnings: tuple[str, ...]
+    stages: tuple[StageTime, ...]
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the CPU model."""
+        return hashlib.sha256(self.model.data).hexdigest()
+
+
+class _Clock:
+    """Measures stages one after the other."""
+
+    def __init__(self) -> None:
+        self.stages: list[StageTime] = []
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.stages.append(StageTime(name, time.perf_counter() - started))
+
+
+def build(spec: BuildSpec, *, progress: Progress = silent) -> BuildResult:
+    """Build the bundle that ``spec`` asks for; nothing is left behind where a stage fails."""
+    output = spec.output or Path(Path(spec.model.rpartition(":")[2]).stem + ".edgeq")
+    check_output(output, "--output", force=spec.force)
+    if spec.save_model is not None:
+        check_output(spec.save_model, "--save-model", force=spec.force)
+    find_compiler(spec.compiler)
+    clock = _Clock()
+    with clock.stage("load"):
+        source = frontends.open_source(spec.model, progress=progress)
+    with source, ThreadPoolExecutor(1) as pool:
+        # A stranger's .tflite meets an interpreter first in a child; samples are read meanwhile.
+        probed = pool.submit(runtime.probe, Path(spec.model)) if source.kind == "tflite" else None
+        model = prepare(spec, source, clock, probed, progress)
+        with clock.stage("check"):
+            parsed = parse_model(model.data, spec.model)
+            checked = contract.check(parsed, mode=model.mode)
+            checked.raise_if_broken(spec.model)
+        compiled, skipped = compile_stage(spec, model, clock, progress)
+        with clock.stage("pack"):
+            ingredients = Ingredients(
+                spec=spec,
+                source=source,
+                model=model.data,
+                parsed=parsed,
+                quantization=model.report,
+                samples=model.samples,
+                calibration=model.calibration,
+                probe=probed.result() if probed else Probe(runs=True, reason=""),
+                allowances=tuple(allowed.sentence for allowed in checked.allowances),
+                compiled=compiled,
+            )
+            bundle = pack(assemble(ingredients), output, force=spec.force)
+            if spec.save_model is not None:
+                write_file(spec.save_model, model.data)
+    remarks = (model.report.remark,) if model.report.remark else ()
+    warned = model.calibration.warnings if model.calibration else ()
+    return BuildResult(
+        bundle=bundle,
+        source_kind=source.kind,
+        model=model,
+        contract=checked,
+        inputs=parsed.input_specs(),
+        outputs=parsed.output_specs(),
+        compiled=compiled,
+        compile_skipped=skipped,
+        warnings=(*source.notes, *warned, *remarks),
+        stages=tuple(clock.stages),
+    )
+
+
+def prepare(
+    spec: BuildSpec,
+    source: Source,
+    clock: _Clock,
+    probed: Future[Probe] | None,
+    progress: Progress,
+) -> Quantized:
+    """The model in the mode that was asked for: as given, converted or quantized."""
+    if source.is_integer:
+        return keep_integer(spec, source, clock)
+    calibration = None
+    if spec.mode in ("integer", "float-fallback"):
+        with clock.stage("read calibration data"):
+            calibration = read_samples(spec, source, progress)
+    if probed is not None:
+        with clock.stage("try in a child"):
+            refuse_unless_it_runs(spec, probed.result())
+    if calibration is None:
+        with clock.stage("convert"):
+            data = source.float_model() if spec.mode == "float" else source.convert(spec.mode)
+        plans = tuple(quantize.calibrated() for _ in source.inputs)
+        engine = "none" if spec.mode == "float" and source.kind == "tflite" else "tflite-converter"
+        return Quantized(data, spec.mode, QuantReport(engine, f"--mode {spec.mode}", plans))
+    if source.kind != "tflite":
+        with clock.stage("float model"):
+            source.float_model()
+    samples = input_samples(calibration)
+    told = QuantSpec(spec.model, spec.mode, spec.engine, spec.threads)
+    with clock.stage("quantize"):
+        data, report = quantize.quantize(source, samples, told, progress=progress)
+    return Quantized(data, spec.mode, report, samples, calibration)
+
+
+def keep_integer(spec: BuildSpec, source: Source, clock: _Clock) -> Quantized:
+    """An integer .tflite as it is, but for uint8 ends where they are asked for."""
+    if spec.mode != "integer":
+        raise ConfigError("--mode", spec.mode, "integer: the model computes with integers already")
+    with clock.stage("take over"):
+        data = source.integer_model()
+        if spec.uint8_ends:
+            data = uint8_ends(data)
+    plans = tuple(quantize.calibrated() for _ in source.inputs)
+    return Quantized(data, "integer", QuantReport("none", "the model is integer already", plans))
+
+
+def refuse_unless_it_runs(spec: BuildSpec, probe: Probe) -> None:
+    """ModelError for a float model that no interpreter here can run: it cannot be calibrated."""
+    if not probe.runs:
+        raise ModelError(
+            spec.model, f"cannot be calibrated: {probe.reason}", hint="give the Keras model"
+        )
+
+
+def compile_stage(
+    spec: BuildSpec, model: Quantized, clock: _Clock, progress: Progress
+) -> tuple[CompileReport | None, str | None]:
+    """Call edgetpu_compiler where it is found; otherwise the reason why this was skipped."""
+    skipped: str | None = None
+    compiler = None
+    if model.mode != "integer":
+        skipped = f"edgetpu_compiler takes fully integer models only, this one is {model.mode}"
+    else:
+        compiler = find_compiler(spec.compiler)
+        if compiler is None:
+            skipped = "edgetpu_compiler is not installed here (x86-64 Linux only)"
+    if compiler is None:
+        if spec.require_compiled:
+            raise MissingTool(
+                "edgetpu_compiler",
+                skipped or "not found",
+                hint="install it from Google's coral-edgetpu-stable repository, or name it with "
+                "--compiler or $EDGEQ_COMPILER",
+            )
+        return None, skipped
+    options = CompileOptions(
+        compiler=compiler,
+        timeout=spec.compile_timeout,
+        min_runtime_version=spec.min_runtime_version,
+    )
+    with clock.stage("compile"), TemporaryDirectory(prefix="edgeq-") as folder:
+        path = Path(folder) / "model.tflite"
+        path.write_bytes(model.data)
+        return compile_model(path, options, progress=progress), None
