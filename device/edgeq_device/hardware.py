@@ -176,7 +176,7 @@ def _folders(parent: Path) -> Iterator[Path]:
 
 def _natural(name: str) -> list[tuple[int, str]]:
     """Sort key that puts apex_2 before apex_10 and 2-1 before 10-1."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _read(path: Path) -> str:
@@ -188,7 +188,7 @@ def _read(path: Path) -> str:
 
 def _number(path: Path) -> int | None:
     text = _read(path).split(".")[0]  # 1.5 Mbit/s is a USB speed
-    return int(text) if text.isdigit() else None
+    return int(text) if text.isdecimal() else None
 
 
 def _openable(node: Path) -> bool:
