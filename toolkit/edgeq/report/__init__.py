@@ -1,0 +1,1 @@
+"""Results as JSON documents, as lines of text and as pictures; nothing here prints."""

@@ -1,0 +1,153 @@
+"""What a build tells: a block of text for people, a document for machines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgeq.agreement import Agreement
+from edgeq.pipeline import BuildResult
+from edgeq_device.tensors import TensorSpec
+
+
+def build_json(result: BuildResult) -> dict[str, Any]:
+    """The document of ``edgeq build --json``; keys are a contract, more may be added."""
+    report = result.model.report
+    compiled = result.compiled
+    return {
+        "schema": "edgeq.build/1",
+        "bundle": str(result.bundle.path),
+        "bundle_bytes": result.bundle.bytes,
+        "bundle_sha256": result.bundle.sha256,
+        "cpu_model": {"bytes": len(result.model.data), "sha256": result.sha256},
+        "compiled": compiled is not None,
+        "compile_skipped": result.compile_skipped,
+        "compiler_version": compiled.compiler_version if compiled else None,
+        "mode": result.model.mode,
+        "source": result.source_kind,
+        "engine": report.engine,
+        "engine_reason": report.reason,
+        "inputs": [
+            {
+                **spec_json(spec),
+                "preprocessing": plan.kind,
+                "preprocessing_text": plan.sentence,
+                "preprocessing_error": plan.error,
+            }
+            for spec, plan in zip(result.inputs, report.plans, strict=True)
+        ],
+        "outputs": [spec_json(spec) for spec in result.outputs],
+        "agreement": agreement_json(report.agreement),
+        "allowances": [
+            {
+                "name": allowed.name,
+                "operators": list(allowed.operators),
+                "tensors": list(allowed.tensors),
+                "sentence": allowed.sentence,
+            }
+            for allowed in result.contract.allowances
+        ],
+        "warnings": list(result.warnings),
+        "stages": [
+            {"name": stage.name, "seconds": round(stage.seconds, 4)} for stage in result.stages
+        ],
+    }
+
+
+def agreement_json(agreement: Agreement | None) -> dict[str, Any] | None:
+    """How the quantized model follows the float model; None where there is no float model."""
+    if agreement is None:
+        return None
+    return {
+        "samples": agreement.samples,
+        "top1": agreement.top1,
+        "outputs": [
+            {
+                "name": output.name,
+                "sqnr_db": None if output.sqnr_db == float("inf") else round(output.sqnr_db, 3),
+                "max_error": output.max_error,
+                "max_steps": round(output.max_steps, 3),
+            }
+            for output in agreement.outputs
+        ],
+    }
+
+
+def spec_json(spec: TensorSpec) -> dict[str, Any]:
+    """One input or output."""
+    return {
+        "name": spec.name,
+        "shape": list(spec.shape),
+        "dtype": spec.dtype,
+        "scale": spec.scale,
+        "zero_point": spec.zero_point,
+    }
+
+
+def build_lines(result: BuildResult) -> tuple[str, ...]:
+    """The block that ends a build."""
+    report = result.model.report
+    lines = [f"Built {result.bundle.path} ({size(result.bundle.bytes)})"]
+    lines.append(
+        f"  CPU model    {size(len(result.model.data))}, {result.model.mode}, sha256 "
+        f"{result.sha256[:12]}"
+    )
+    lines.append(f"  Quantized by {report.engine} ({report.reason})")
+    for spec, plan in zip(result.inputs, report.plans, strict=True):
+        lines.append(f"  Input        {spec_text(spec)}")
+        lines.append(f"               {plan.sentence}")
+    lines += [f"  Output       {spec_text(spec)}" for spec in result.outputs]
+    lines += agreement_lines(report.agreement)
+    for allowed in result.contract.allowances:
+        where = ", ".join(allowed.operators or allowed.tensors)
+        lines.append(f"  Allowed      {where}: {allowed.sentence}" if where else allowed.sentence)
+    lines.append(f"  Edge TPU     {compiled_text(result)}")
+    total = sum(stage.seconds for stage in result.stages)
+    slow = sorted(result.stages, key=lambda stage: -stage.seconds)[:3]
+    parts = ", ".join(f"{stage.name} {stage.seconds:.1f} s" for stage in slow)
+    lines.append(f"  Time         {total:.1f} s ({parts})")
+    lines.append(f"Next: edgeq run {result.bundle.path} INPUT")
+    return tuple(lines)
+
+
+def agreement_lines(agreement: Agreement | None) -> list[str]:
+    """How well it follows the float model, a line per output."""
+    if agreement is None:
+        return []
+    found = []
+    for output in agreement.outputs:
+        text = f"{output.sqnr_db:.1f} dB"
+        if output.top1 is not None:
+            text += f", same class on {output.top1:.1%}"
+        found.append(
+            f"  Against float {text} of {agreement.samples} samples"
+            + (f" ({output.name})" if len(agreement.outputs) > 1 else "")
+        )
+    return found
+
+
+def compiled_text(result: BuildResult) -> str:
+    """Whether the bundle holds a compiled model, and why not."""
+    compiled = result.compiled
+    if compiled is None:
+        return f"not compiled: {result.compile_skipped}"
+    mapped = sum(row.count for row in compiled.rows if row.status.startswith("Mapped"))
+    total = sum(row.count for row in compiled.rows) or 1
+    rest = total - mapped
+    return (
+        f"{mapped} ops ({mapped / total:.0%}), CPU {rest} ops ({rest / total:.0%}), "
+        f"compiler {compiled.compiler_version}"
+    )
+
+
+def spec_text(spec: TensorSpec) -> str:
+    """One input or output in a phrase."""
+    shape = "x".join(map(str, spec.shape))
+    quantized = f", scale {spec.scale:.6g}, zero point {spec.zero_point}" if spec.scale else ""
+    return f"{spec.name} {spec.dtype} {shape}{quantized}"
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    if count < 1024:
+        return f"{count} B"
+    return f"{count / 1024:.1f} KiB" if count < 2**20 else f"{count / 2**20:.2f} MiB"
