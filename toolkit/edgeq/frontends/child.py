@@ -33,14 +33,16 @@ _QUIET = {
     "CUDA_VISIBLE_DEVICES": "-1",
     "KERAS_BACKEND": "tensorflow",
     "PYTHONHASHSEED": "0",
-    "GRPC_VERBOSITY": "NONE",
 }
+
+_NOISE = ("I0000 ", "W0000 ", "E0000 ", "WARNING:", "INFO:", "warnings.warn")
 
 
 class TensorFlowChild:
     """A process that holds TensorFlow, and a folder for what goes to and fro.
 
-    It starts at once, so that TensorFlow's import (some seconds) runs beside other work.
+    It starts at once, so that TensorFlow's import (some seconds) runs beside other work, and
+    again at the next request after it died. MissingTool where TensorFlow is not installed.
     """
 
     def __init__(self, *, timeout: float = 1800.0) -> None:
@@ -66,8 +68,8 @@ class TensorFlowChild:
 
         ModelError where the process dies or does not answer within the timeout.
         """
-        doing = request.get("mode", request["do"])
         deadline = time.monotonic() + self._timeout
+        heard = os.fstat(self._stderr.fileno()).st_size
         try:
             self._send(request)
             while True:
@@ -76,28 +78,29 @@ class TensorFlowChild:
                     return _answer(reply)
                 stage, done, total = reply["progress"]
                 progress(stage, done, total)
-        except _Died as died:
-            raise self._obituary(source, doing, died) from None
+        except _DiedError as died:
+            self._end()
+            raise _obituary(source, request, died.code, self._last_words(heard)) from None
         except TimeoutError:
-            self.close()
+            self._end()
             raise ModelError(
                 source,
-                f"TensorFlow did not finish ({doing}) within {self._timeout:g} s",
+                f"TensorFlow did not finish within {self._timeout:g} s while it {_doing(request)}",
                 hint="give a smaller model or fewer samples",
             ) from None
         except KeyboardInterrupt:
-            self.close()
+            self._end()
             raise
+
+    def restart(self) -> None:
+        """Start the process again where it ended."""
+        if self._process.poll() is not None:
+            self._end()
+            self._process = self._start()
 
     def close(self) -> None:
         """End the process with all that it started, and remove the folder."""
-        process = self._process
-        if process.stdin is not None:
-            with suppress(OSError):  # it died with a request unread
-                process.stdin.close()
-        _kill_group(process)
-        if process.stdout is not None:
-            process.stdout.close()
+        self._end()
         self._stderr.close()
         self._scratch.cleanup()
 
@@ -126,65 +129,60 @@ class TensorFlowChild:
             start_new_session=True,
         )
 
+    def _end(self) -> None:
+        """Kill the process and its group; safe to call again."""
+        self.loaded = None
+        self._pending = b""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(OSError):  # it died with a request unread
+                    pipe.close()
+
     def _send(self, request: dict[str, Any]) -> None:
         pipe = self._process.stdin
-        if pipe is None or pipe.closed:
-            raise _Died(self._process.poll())
         try:
+            if pipe is None or pipe.closed:
+                raise _DiedError(self._process.wait())
             pipe.write(json.dumps(request).encode() + b"\n")
             pipe.flush()
         except BrokenPipeError:
-            raise _Died(self._process.wait()) from None
+            raise _DiedError(self._process.wait()) from None
 
     def _receive(self, deadline: float) -> dict[str, Any]:
         pipe = self._process.stdout
-        if pipe is None or pipe.closed:
-            raise _Died(self._process.poll())
+        if pipe is None:
+            raise _DiedError(self._process.wait())
         while b"\n" not in self._pending:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([pipe], [], [], left)[0]:
                 raise TimeoutError
             chunk = os.read(pipe.fileno(), 65536)
             if not chunk:
-                raise _Died(self._process.wait())
+                raise _DiedError(self._process.wait())
             self._pending += chunk
         line, _, self._pending = self._pending.partition(b"\n")
         reply: dict[str, Any] = json.loads(line)
         return reply
 
-    def _obituary(self, source: str, doing: str, died: _Died) -> ModelError:
-        words = self._last_words()
-        said = f": {words}" if words else ""
-        return ModelError(
-            source, f"TensorFlow died ({died.cause}) at {doing}{said}", hint=died.hint
-        )
-
-    def _last_words(self) -> str:
-        try:
-            text = (self.folder / "stderr.txt").read_bytes()[-4000:].decode("utf-8", "replace")
-        except OSError:
-            return ""
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        return " / ".join(lines[-2:])[:400]
+    def _last_words(self, heard: int) -> str:
+        """The last two lines that the process wrote to stderr since ``heard`` bytes."""
+        with suppress(OSError):
+            text = (self.folder / "stderr.txt").read_bytes()[heard:].decode("utf-8", "replace")
+            lines = [line.strip() for line in text.splitlines() if line.strip()]
+            telling = [line for line in lines if not line.startswith(_NOISE)]
+            return " / ".join(telling[-2:])[:400]
+        return ""
 
 
-class _Died(Exception):
+class _DiedError(Exception):
     """The process ended while an answer was due."""
 
-    def __init__(self, code: int | None) -> None:
+    def __init__(self, code: int) -> None:
         super().__init__(code)
-        if code is not None and code < 0:
-            name = signal.Signals(-code).name
-            self.cause = f"signal {name}"
-            self.hint = (
-                "there was not enough memory: give a smaller model or fewer samples"
-                if name == "SIGKILL"
-                else "use --engine litert, or replace what TensorFlow cannot convert "
-                "(loops such as a recurrent layer's)"
-            )
-        else:
-            self.cause = f"exit code {code}" if code is not None else "closed"
-            self.hint = "open the model again"
+        self.code = code
 
 
 def _answer(reply: dict[str, Any]) -> dict[str, Any]:
@@ -192,19 +190,30 @@ def _answer(reply: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = reply["answer"]
         return answer
     if "error" in reply:
-        raise _error(reply["error"])
+        facts = reply["error"]
+        kind: type[EdgeqError] = getattr(errors, facts["type"])
+        raise kind(facts["path"], facts["problem"], hint=facts["hint"])  # type: ignore[call-arg]
     raise RuntimeError(f"in the TensorFlow process:\n{reply['bug']}")
 
 
-def _error(facts: dict[str, Any]) -> EdgeqError:
-    kind = getattr(errors, facts["type"])
-    error: EdgeqError = kind(facts["path"], facts["problem"], hint=facts["hint"])
-    return error
+def _doing(request: dict[str, Any]) -> str:
+    if request["do"] == "load":
+        return "read the model"
+    return f"converted the model ({request['mode']})"
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        process.kill()
-    process.wait()
+def _obituary(source: str, request: dict[str, Any], code: int, words: str) -> ModelError:
+    how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    if code == -signal.SIGKILL:
+        hint = "there may be too little memory: give a smaller model or fewer samples"
+    elif request["do"] == "load":
+        hint = "load it in Python to see what crashes"
+    else:
+        hint = (
+            "TensorFlow cannot convert something in it, such as the loop of a recurrent layer: "
+            "use --engine litert, or give the Keras model itself, whose loops edgeq unrolls"
+        )
+    said = f": {words}" if words else ""
+    return ModelError(
+        source, f"TensorFlow died ({how}) while it {_doing(request)}{said}", hint=hint
+    )

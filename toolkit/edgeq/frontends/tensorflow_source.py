@@ -11,7 +11,7 @@ import numpy as np
 
 from edgeq.frontends.child import TensorFlowChild
 from edgeq.frontends.source import AffineMap, Source
-from edgeq_device.errors import ConfigError, ModelError, OutputError
+from edgeq_device.errors import CalibrationError, ConfigError, ModelError, OutputError
 from edgeq_device.progress import Progress, silent
 from edgeq_device.tensors import Array, TensorSpec
 
@@ -113,17 +113,19 @@ class TensorFlowSource(Source):
 
     def _load(self) -> dict[str, Any]:
         self._child.loaded = None
+        self._child.restart()
         answer = self._child.ask(self.name, self._request)
         self._child.loaded = self
         return answer
 
     def _write_samples(self, samples: Sequence[Array]) -> list[Path]:
         if len(samples) != len(self.inputs):
-            raise ModelError(
+            raise CalibrationError(
                 self.name, f"has {len(self.inputs)} inputs, but samples for {len(samples)}"
             )
         paths = []
         for number, (array, spec) in enumerate(zip(samples, self.inputs)):
+            self._check_samples(array, spec)
             path = self._child.folder / f"samples-{number}.npy"
             try:
                 np.save(path, np.asarray(array, spec.dtype))
@@ -135,6 +137,15 @@ class TensorFlowSource(Source):
                 ) from error
             paths.append(path)
         return paths
+
+    def _check_samples(self, array: Array, spec: TensorSpec) -> None:
+        one = spec.shape[1:] if spec.shape[:1] == (1,) else spec.shape
+        if len(array) == 0 or array.shape[1:] not in (one, spec.shape):
+            raise CalibrationError(
+                self.name,
+                f"samples of shape {list(array.shape)} for input {spec.name!r}, "
+                f"which takes {['N', *one]}",
+            )
 
 
 def _specs(ports: Sequence[Any]) -> tuple[TensorSpec, ...]:

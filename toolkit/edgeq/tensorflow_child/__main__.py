@@ -6,6 +6,7 @@ import json
 import os
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from edgeq_device.errors import EdgeqError, InputError, MissingTool, ModelError
@@ -20,6 +21,8 @@ def main() -> None:
     """Serve requests until stdin ends, with stdout reserved for answers."""
     requests, say = _private_pipes()
     session = _Session(say)
+    with suppress(MissingTool):  # said at the first request
+        _import_tensorflow()
     for line in requests:
         say(_answer(session, json.loads(line)))
 
@@ -49,10 +52,12 @@ class _Session:
 
     def _load(self, request: dict[str, Any]) -> dict[str, Any]:
         _import_tensorflow()
+        from edgeq.tensorflow_child.converting import settle_outputs
         from edgeq.tensorflow_child.loading import describe, load
 
         self._loaded = None
-        self._loaded = load(request["kind"], request["source"], request["path"], request["folder"])
+        loaded = load(request["kind"], request["source"], request["path"], request["folder"])
+        self._loaded = settle_outputs(loaded)
         return describe(self._loaded)
 
     def _convert(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -90,7 +95,10 @@ def _private_pipes() -> tuple[Any, Say]:
 
 def _import_tensorflow() -> None:
     try:
+        import absl.logging
         import tensorflow  # noqa: F401
+
+        absl.logging.set_verbosity(absl.logging.ERROR)
     except ImportError as error:
         raise MissingTool(
             "tensorflow", f"cannot be imported ({error})", hint='pip install "edgeq[toolkit]"'

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from edgeq.model import operator_name, read
 from edgeq.tensorflow_child.graphs import freeze
 from edgeq.tensorflow_child.loading import Loaded, Port, last_line, trace
 from edgeq.tensorflow_child.naming import rename
 from edgeq_device.errors import ModelError
+
+_CALIBRATED = ("float-fallback", "integer")
+
+_LOOP_HINT = (
+    "it runs a loop, as recurrent layers do: give the Keras model itself (.keras, .h5, or a "
+    "function that returns it) with a fixed number of steps, and edgeq unrolls it"
+)
 
 Progress = Callable[[str, int, int], None]
 
@@ -33,16 +41,12 @@ def convert(loaded: Loaded, conversion: Conversion, progress: Progress) -> dict[
     graph = loaded.graph
     if any(conversion.affine):
         graph = trace(_with_affine(loaded, conversion.affine), loaded.inputs)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([freeze(graph)])
-    _configure(converter, conversion, loaded.inputs, progress)
-    try:
-        data = converter.convert()
-    except Exception as error:
-        raise ModelError(
-            loaded.source,
-            f"TensorFlow's converter refused it ({conversion.mode}): {_reason(error)}",
-            hint="replace the operator that it names",
-        ) from error
+    frozen = freeze(graph)
+    data = None
+    if conversion.mode in _CALIBRATED and _splits(frozen):
+        data = _convert_classic(loaded, conversion, frozen, progress)
+    if data is None:
+        data = _convert(loaded, conversion, frozen, progress)
     named = rename(
         data, [port.name for port in loaded.inputs], [port.name for port in loaded.outputs]
     )
@@ -50,6 +54,65 @@ def convert(loaded: Loaded, conversion: Conversion, progress: Progress) -> dict[
     temporary.write_bytes(named)
     temporary.replace(conversion.output)
     return {"bytes": len(named)}
+
+
+def settle_outputs(loaded: Loaded) -> Loaded:
+    """Learn open output sizes from the float .tflite; ModelError where they depend on values."""
+    if not any(-1 in port.shape for port in loaded.outputs):
+        return loaded
+    float_model = Conversion("float", output="")
+    model = read(_convert(loaded, float_model, freeze(loaded.graph), lambda *_: None))
+    graph = model.subgraphs[0]
+    outputs = []
+    for port, index in zip(loaded.outputs, graph.outputs):
+        tensor = graph.tensors[int(index)]
+        if tensor.shapeSignature is not None and -1 in tensor.shapeSignature:
+            raise ModelError(
+                loaded.source,
+                f"the size of output {port.name!r} depends on the values that go in",
+                hint="do that step after the model and give edgeq the part before it",
+            )
+        outputs.append(replace(port, shape=tuple(int(size) for size in tensor.shape)))
+    return replace(loaded, outputs=tuple(outputs))
+
+
+def _convert(loaded: Loaded, conversion: Conversion, frozen: Any, progress: Progress) -> bytes:
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+    _configure(converter, conversion, loaded.inputs, progress)
+    try:
+        return bytes(converter.convert())
+    except Exception as error:
+        reason = _reason(error)
+        loop = "TensorList" in reason or "While" in reason
+        raise ModelError(
+            loaded.source,
+            f"TensorFlow's converter refused it ({conversion.mode}): {reason}",
+            hint=_LOOP_HINT if loop else "replace the operator that it names",
+        ) from error
+
+
+def _splits(frozen: Any) -> bool:
+    return any(operation.type in ("Split", "SplitV") for operation in frozen.graph.get_operations())
+
+
+def _convert_classic(
+    loaded: Loaded, conversion: Conversion, frozen: Any, progress: Progress
+) -> bytes | None:
+    """By TensorFlow's older quantizer; None where it cannot.
+
+    The newer one gives other bytes, and other float leftovers, from run to run where an output
+    of a SPLIT is not used, as in an unrolled LSTM. The older one writes PRELU wrongly.
+    """
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+    _configure(converter, conversion, loaded.inputs, progress)
+    converter.experimental_new_quantizer = False
+    try:
+        data = bytes(converter.convert())
+    except Exception:
+        return None
+    model = read(data)
+    names = {operator_name(model, one) for one in model.subgraphs[0].operators}
+    return None if "PRELU" in names else data
 
 
 def _with_affine(loaded: Loaded, affine: Sequence[dict[str, list[float]] | None]) -> Any:

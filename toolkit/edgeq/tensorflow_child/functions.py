@@ -68,10 +68,10 @@ def _run(source: str, function: Any) -> Any:
 
 
 def _failed(source: str, what: str, error: BaseException) -> ModelError:
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if str(Path(__file__).parent) not in frame.filename]
     traceback.print_exception(error)
-    place = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename.startswith(os.getcwd() + os.sep)]
+    place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
     return ModelError(
         source, f"{what}: {last_line(error)}{place}", hint="run it in Python to see all of it"
     )
@@ -128,4 +128,7 @@ def _concrete(source: str, function: Any) -> Any:
 
 
 def _kind(value: Any) -> str:
-    return f"a {type(value).__module__}.{type(value).__name__}"
+    if value is None:
+        return "nothing (None)"
+    module = type(value).__module__
+    return f"a {'' if module == 'builtins' else module + '.'}{type(value).__name__}"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -16,18 +15,13 @@ from edgeq.tensorflow_child.loading import (
     assemble,
     fixed_shape,
     flatten_named,
-    last_line,
     numeric_dtype,
     unique,
 )
+from edgeq.tensorflow_child.unreadable import unreadable
 from edgeq_device.errors import ModelError
 
 _LONGEST_UNROLLED = 512
-
-_CUSTOM = (
-    "give a function instead: package.module:function that imports the custom classes and "
-    "returns keras.models.load_model(path)"
-)
 
 
 def load_keras_file(source: str, path: str) -> Loaded:
@@ -35,7 +29,7 @@ def load_keras_file(source: str, path: str) -> Loaded:
     try:
         model = tf.keras.models.load_model(path, compile=False)
     except Exception as error:
-        raise _unreadable(source, path, error) from error
+        raise unreadable(source, path, error) from error
     return from_keras(source, model)
 
 
@@ -44,13 +38,15 @@ def from_keras(source: str, model: Any) -> Loaded:
     tensors, pack = _declared_inputs(source, model)
     names = unique([name for name, _ in tensors])
     inputs = [_port(source, name, tensor) for name, (_, tensor) in zip(names, tensors)]
+    output_names = _output_names(model)
     notes = (*_compute_in_float32(model), *_unroll(model))
+    _plain_scopes(model)
 
     def call(values: Sequence[Any]) -> list[Any]:
         result = model(pack(list(values)), training=False)
         return [tensor for _, tensor in flatten_named(result, "output")]
 
-    return assemble(source, call, inputs, _output_names(model, call, inputs), notes)
+    return assemble(source, call, inputs, output_names, notes)
 
 
 def _port(source: str, name: str, tensor: Any) -> Port:
@@ -66,7 +62,8 @@ def _declared_inputs(source: str, model: Any) -> tuple[list[tuple[str, Any]], An
     with suppress(AttributeError):  # a Sequential that was never built
         declared = model.inputs
     if declared:
-        structure = model.input
+        # A Sequential has one input and no ``input``
+        structure = declared[0] if len(declared) == 1 else model.input
         return (
             [(tensor.name, tensor) for tensor in declared],
             lambda values: tf.keras.tree.pack_sequence_as(structure, values),
@@ -93,16 +90,20 @@ def _called_with(model: Any) -> Any:
         return None
 
 
-def _output_names(model: Any, call: Any, inputs: Sequence[Port]) -> list[str]:
+def _output_names(model: Any) -> list[str]:
+    """The names of the output layers, or the keys of a dict; none for a subclassed model."""
     declared = getattr(model, "outputs", None)
     if not declared:
-        from edgeq.tensorflow_child.loading import trace
-
-        count = len(trace(call, inputs).outputs)
-        return [f"output_{number}" for number in range(count)]
-    if isinstance(model.output, dict):
+        return []
+    if len(declared) > 1 and isinstance(model.output, dict):
         return [name for name, _ in flatten_named(model.output, "output")]
     return [tensor._keras_history.operation.name for tensor in declared]
+
+
+def _plain_scopes(model: Any) -> None:
+    """Layer names become TensorFlow scopes, which take no blanks and no leading underscore."""
+    for layer in [*_layers(model), model]:
+        layer.name = re.sub(r"^(?=[^A-Za-z0-9.])|[^A-Za-z0-9_.]", "s", layer.name)
 
 
 def _unroll(model: Any) -> list[str]:
@@ -143,45 +144,3 @@ def _compute_in_float32(model: Any) -> list[str]:
 
 def _layers(model: Any) -> list[Any]:
     return list(model._flatten_layers(include_self=False))
-
-
-def _unreadable(source: str, path: str, error: Exception) -> ModelError:
-    text = str(error)
-    if "Could not locate class" in text or "Unknown layer" in text or "Could not locate" in text:
-        name = text.split("'")[1] if "'" in text else "a custom class"
-        return ModelError(source, f"uses {name}, which Keras does not know", hint=_CUSTOM)
-    if "safe mode" in text.lower() or "safe_mode" in text or "unsafe" in text.lower():
-        return ModelError(
-            source,
-            "holds a Lambda layer, whose Python code Keras does not run from a file",
-            hint="give a function instead: package.module:function that rebuilds the model, "
-            "or returns keras.models.load_model(path, safe_mode=False)",
-        )
-    saved_by = _saved_by(path)
-    if saved_by is None:
-        return ModelError(
-            source,
-            f"is damaged or no Keras model ({last_line(error)})",
-            hint="save it again with model.save('model.keras')",
-        )
-    return ModelError(
-        source,
-        f"was saved by Keras {saved_by} and cannot be read by Keras {tf.keras.__version__}: "
-        f"{last_line(error)}",
-        hint="load it with the version that saved it and export a SavedModel folder "
-        "(Keras 3: model.export('folder'), Keras 2: model.save('folder')), then give the folder",
-    )
-
-
-def _saved_by(path: str) -> str | None:
-    """The Keras version that the file says it was saved by; None where it cannot be read."""
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                return str(json.loads(archive.read("metadata.json"))["keras_version"])
-        import h5py  # type: ignore[import-untyped]
-
-        with h5py.File(path, "r") as file:
-            return str(file.attrs["keras_version"])
-    except Exception:
-        return None

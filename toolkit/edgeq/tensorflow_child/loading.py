@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import tensorflow as tf
 
 from edgeq_device.errors import EdgeqError, ModelError
+
+_WRAPPING = r"Exception encountered when calling |in user code:|Arguments received by |File \""
 
 Call = Callable[[Sequence[Any]], list[Any]]
 """Tensors in the order of the inputs -> tensors in the order of the outputs."""
@@ -34,6 +37,7 @@ class Loaded:
     """``call`` traced with batch 1: a concrete function."""
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
+    """-1 stands for a size that TensorFlow cannot tell; its converter sometimes can."""
     notes: tuple[str, ...] = ()
     """What was done to the model that the user should know of."""
 
@@ -71,8 +75,10 @@ def assemble(
     output_names: Sequence[str],
     notes: Sequence[str] = (),
 ) -> Loaded:
-    """Trace ``call`` once, to learn the outputs' shapes and that it works with batch 1."""
-    names = unique(output_names)
+    """Trace ``call`` once, to learn the outputs' shapes and that it works with batch 1.
+
+    Without ``output_names`` they are output_0, output_1, ...
+    """
     try:
         traced = trace(call, inputs)
     except EdgeqError:
@@ -83,11 +89,19 @@ def assemble(
             f"cannot be traced with batch 1: {last_line(error)}",
             hint="give the model batch size None or 1",
         ) from error
+    count = len(traced.outputs)
+    names = unique(output_names or [f"output_{number}" for number in range(count)])
     outputs = [
-        Port(name, fixed_shape(source, f"output {name!r}", tensor.shape), tensor.dtype.name)
+        Port(name, _sizes(tensor.shape), tensor.dtype.name)
         for name, tensor in zip(names, traced.outputs)
     ]
     return Loaded(source, call, traced, tuple(inputs), tuple(outputs), tuple(notes))
+
+
+def _sizes(shape: Any) -> tuple[int, ...]:
+    if shape.rank is None:
+        return (-1,)
+    return tuple(-1 if size is None else int(size) for size in shape.as_list())
 
 
 def trace(call: Call, inputs: Sequence[Port]) -> Any:
@@ -166,7 +180,15 @@ def _walk(structure: Any, path: str, found: list[tuple[str, Any]]) -> None:
 
 
 def last_line(error: BaseException) -> str:
-    """The first line of what an exception says, with its type, short enough for a sentence."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = lines[0] if lines else "no message"
-    return f"{type(error).__name__}: {text[:300]}"
+    """The line of an exception that says most, with its type, short enough for a sentence.
+
+    TensorFlow and Keras wrap the user's error in lines about where it happened.
+    """
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    raised = [line for line in lines if re.match(r"\w+(Error|Exception): \S", line)]
+    telling = [line for line in lines if not re.match(_WRAPPING, line)]
+    if lines and lines[0].startswith("in user code") and raised:
+        return raised[0][:300]
+    said = telling[0] if telling else "no message"
+    return f"{type(error).__name__}: {said[:300]}"
