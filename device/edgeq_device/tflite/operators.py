@@ -7,25 +7,38 @@ from typing import NoReturn
 from edgeq_device.errors import ModelError
 from edgeq_device.flatfile import DAMAGED_HINT, Table
 from edgeq_device.tflite.model import ABSENT, Model, Operator, Subgraph
-from edgeq_device.tflite.rules import DILATIONS, LISTS, SECOND_LISTS, SECOND_SUBGRAPHS, Rule, rule
+from edgeq_device.tflite.options import Layout, layout, second_layout
+from edgeq_device.tflite.rules import MAKES_HANDLES, rule
+
+MAX_RANK = 8
+"""Kernels hold shapes in arrays of up to eight dimensions."""
+
+_HANDLES = ("string", "resource", "variant")
 
 
 def check_operator(model: Model, graph: Subgraph, operator: Operator) -> None:
-    """Raise `ModelError` where the operator's kernel would read what is not there."""
-    needs = rule(operator.op)
-    _check_operands(model, graph, operator, needs)
-    _check_options(model, graph, operator, needs)
-    _check_calls(model, graph, operator)
+    """Raise `ModelError` where the operator's kernel would read what is not there.
+
+    The indices of its operands are known to be good.
+    """
+    try:
+        _check_operands(operator)
+        _check_types(graph, operator)
+        _check_shapes(graph, operator)
+        _check_options(operator)
+    except _Unfit as unfit:
+        refuse(model, f"{label(graph, operator)} {unfit}")
+    for index in called_subgraphs(operator):
+        if not 0 <= index < len(model.subgraphs):
+            count = len(model.subgraphs)
+            refuse(model, f"{label(graph, operator)} calls subgraph {index} of {count}")
 
 
 def called_subgraphs(operator: Operator) -> tuple[int, ...]:
     """Indices of the subgraphs that an operator runs (IF, WHILE, CALL_ONCE...)."""
     called: list[int] = []
-    if operator.options is not None:
-        called += [operator.options.scalar(f, "i") for f in rule(operator.op).subgraphs]
-    if operator.options_2 is not None:
-        fields = SECOND_SUBGRAPHS.get(operator.builtin_options_2_type, ())
-        called += [operator.options_2.scalar(f, "i") for f in fields]
+    for options, rules in _unions(operator):
+        called += [options.scalar(number, "i") for number in rules.subgraphs]
     return tuple(called)
 
 
@@ -40,48 +53,101 @@ def refuse(model: Model, problem: str) -> NoReturn:
     raise ModelError(model.name, f"is damaged: {problem}", hint=DAMAGED_HINT)
 
 
-def _check_operands(model: Model, graph: Subgraph, operator: Operator, needs: Rule) -> None:
-    name = label(graph, operator)
+class _Unfit(Exception):
+    """What is wrong with the operator at hand, without its name."""
+
+
+def _unions(operator: Operator) -> list[tuple[Table, Layout]]:
+    found = []
+    if operator.options is not None and operator.builtin_options_type:
+        found.append((operator.options, layout(operator.builtin_options_type)))
+    if operator.options_2 is not None and operator.builtin_options_2_type:
+        found.append((operator.options_2, second_layout(operator.builtin_options_2_type)))
+    return found
+
+
+def _check_operands(operator: Operator) -> None:
+    needs = rule(operator.op)
     if len(operator.inputs) < needs.inputs:
-        refuse(model, f"{name} has {len(operator.inputs)} inputs and needs {needs.inputs}")
+        raise _Unfit(f"has {len(operator.inputs)} inputs and needs {needs.inputs}")
     if len(operator.outputs) < needs.outputs:
-        refuse(model, f"{name} has {len(operator.outputs)} outputs and needs {needs.outputs}")
-    for place, index in enumerate(operator.inputs):
-        optional = needs.optional is not None and place >= needs.optional
-        if index == ABSENT and not optional:
-            refuse(model, f"{name} lacks its input {place}")
+        raise _Unfit(f"has {len(operator.outputs)} outputs and needs {needs.outputs}")
+    if ABSENT in operator.inputs[: needs.optional]:
+        raise _Unfit(f"lacks its input {operator.inputs.index(ABSENT)}")
 
 
-def _check_options(model: Model, graph: Subgraph, operator: Operator, needs: Rule) -> None:
-    name = label(graph, operator)
-    options, kind = operator.options, operator.builtin_options_type
-    if options is None or kind == 0:
-        if needs.needs_options:
-            refuse(model, f"{name} has no options")
+def _check_types(graph: Subgraph, operator: Operator) -> None:
+    """Kernels write numbers of the declared size into outputs that they take to be numbers."""
+    inputs = [graph.tensors[index].dtype for index in operator.inputs if index != ABSENT]
+    outputs = [graph.tensors[index].dtype for index in operator.outputs]
+    if rule(operator.op).same_type and outputs[0] != inputs[0]:
+        raise _Unfit(f"turns {inputs[0]} into {outputs[0]}")
+    if operator.op in MAKES_HANDLES or operator.op.startswith("STABLEHLO_"):
         return
-    if needs.options is not None and kind != needs.options:
-        refuse(model, f"{name} has the options of another operator (type {kind})")
-    _follow_lists(options, LISTS.get(kind, {}))
-    for field in needs.positive:
-        # Only dilations have a default (1): a stride, size or count that is not stored is 0.
-        value = options.scalar(field, "i", 1 if field in DILATIONS.get(kind, ()) else 0)
+    for dtype in outputs:
+        if dtype in _HANDLES and dtype not in inputs:
+            raise _Unfit(f"turns numbers into {dtype}s")
+
+
+def _check_shapes(graph: Subgraph, operator: Operator) -> None:
+    if operator.op in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+        _check_filter(graph, operator)
+    if operator.op == "RESHAPE" and len(operator.inputs) > 1:
+        shape = graph.tensors[operator.inputs[1]]
+        if shape.elements > MAX_RANK:
+            raise _Unfit(f"makes a shape of {shape.elements} dimensions")
+
+
+def _check_filter(graph: Subgraph, operator: Operator) -> None:
+    """The channels of a convolution: kernels divide by the filter's and by the groups."""
+    source, weights = (graph.tensors[index] for index in operator.inputs[:2])
+    if len(source.shape) != 4 or len(weights.shape) != 4:
+        raise _Unfit("has an input or filter without four dimensions")
+    if 0 in weights.shape:
+        raise _Unfit(f"has a filter of the shape {list(weights.shape)}")
+    if operator.op == "DEPTHWISE_CONV_2D" or source.is_dynamic:
+        return
+    groups, rest = divmod(source.shape[3], weights.shape[3])
+    if rest or not groups or weights.shape[0] % groups:
+        raise _Unfit(
+            f"has {source.shape[3]} input channels and a filter of the shape {list(weights.shape)}"
+        )
+
+
+def _check_options(operator: Operator) -> None:
+    needs, kind = rule(operator.op), operator.builtin_options_type
+    if needs.needs_options and (operator.options is None or not kind):
+        raise _Unfit("has no options")
+    if kind and needs.options not in (None, kind):
+        raise _Unfit(f"has the options of another operator (type {kind})")
+    for options, rules in _unions(operator):
+        _follow_lists(options, rules)
+        _check_fields(operator, options, rules)
+
+
+def _check_fields(operator: Operator, options: Table, rules: Layout) -> None:
+    for number in rules.positive:
+        value = options.scalar(number, "i", 1 if number in rules.ones else 0)
         if value < 1:
-            refuse(model, f"{name} has {value} where a stride, size or count must stand")
+            raise _Unfit(f"has {value} where a stride, size or count must stand")
+    for number in rules.least_zero:
+        if options.scalar(number, "i") < 0:
+            raise _Unfit("has a size below 0")
+    for number, highest in rules.highest.items():
+        value = options.scalar(number, "b")
+        if not 0 <= value <= highest:
+            raise _Unfit(f"has the option {value} of {highest + 1}")
+    counts = [(number, len(operator.inputs)) for number in rules.inputs]
+    counts += [(number, len(operator.outputs)) for number in rules.outputs]
+    for number, count in counts:
+        if options.scalar(number, "i") != count:
+            raise _Unfit(f"says {options.scalar(number, 'i')} operands and has {count}")
 
 
-def _check_calls(model: Model, graph: Subgraph, operator: Operator) -> None:
-    if operator.options_2 is not None:
-        _follow_lists(operator.options_2, SECOND_LISTS.get(operator.builtin_options_2_type, {}))
-    for index in called_subgraphs(operator):
-        if not 0 <= index < len(model.subgraphs):
-            count = len(model.subgraphs)
-            refuse(model, f"{label(graph, operator)} calls subgraph {index} of {count}")
-
-
-def _follow_lists(options: Table, lists: dict[int, str]) -> None:
+def _follow_lists(options: Table, rules: Layout) -> None:
     """Follow every offset in the options once: a broken one raises."""
-    for field, kind in lists.items():
+    for number, kind in rules.lists.items():
         if kind == "text":
-            options.text(field)
+            options.text(number)
         else:
-            options.vector(field, kind)
+            options.vector(number, kind)

@@ -15,6 +15,7 @@ from edgeq_device.tflite.model import (
     Tensor,
 )
 from edgeq_device.tflite.opcodes import CUSTOM, builtin_name
+from edgeq_device.tflite.sparsity import check_sparsity
 
 IDENTIFIER = b"TFL3"
 
@@ -100,6 +101,11 @@ def _tensor(table: Table, index: int) -> Tensor:
     if not 0 <= code < len(TENSOR_TYPES):
         table.file.damaged(f"tensor {index} has the unknown type {code}", table.position)
     shape = table.numbers(0, "<i4")
+    sparsity = table.table(6)
+    if sparsity is not None:
+        check_sparsity(sparsity, len(shape))
+    for variant in table.tables(9):
+        variant.numbers(0, "<i4")
     return Tensor(
         index=index,
         name=table.text(3) or "",
@@ -109,7 +115,7 @@ def _tensor(table: Table, index: int) -> Tensor:
         buffer=table.scalar(2, "I"),
         quantization=_quantization(table.table(4)),
         is_variable=table.scalar(5, "?", False),
-        is_sparse=table.has(6),
+        is_sparse=sparsity is not None,
         external_buffer=table.scalar(10, "I"),
     )
 
@@ -119,6 +125,7 @@ def _quantization(table: Table | None) -> Quantization:
         return _PLAIN
     scales = table.numbers(2, "<f4")
     details = _DETAILS.get(table.scalar(4, "B"), "unknown")
+    table.table(5)
     if not scales and not details:
         return _PLAIN
     return Quantization(scales, table.numbers(3, "<i8"), table.scalar(6, "i"), details)

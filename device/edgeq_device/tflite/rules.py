@@ -16,8 +16,8 @@ class Rule:
 
     ``inputs`` and ``outputs`` are the least counts; only inputs from ``optional`` on may be
     absent (-1). ``options`` is the type its options must have where it has any;
-    ``needs_options`` where they must be there. ``positive`` are the fields that must be over 0,
-    ``subgraphs`` the fields that name subgraphs.
+    ``needs_options`` where they must be there (their fields then follow `options.LAYOUTS`).
+    ``same_type`` where the first output must have the first input's type.
     """
 
     inputs: int = 1
@@ -25,37 +25,32 @@ class Rule:
     optional: int | None = None
     options: int | None = None
     needs_options: bool = False
-    positive: tuple[int, ...] = ()
-    subgraphs: tuple[int, ...] = ()
-
-
-def _window(options: int, positive: tuple[int, ...], inputs: int, optional: int | None) -> Rule:
-    return Rule(inputs, 1, optional, options, needs_options=True, positive=positive)
+    same_type: bool = False
 
 
 RULES: dict[str, Rule] = {
     "ADD": Rule(2, options=11),
-    "AVERAGE_POOL_2D": _window(5, (1, 2, 3, 4), 1, None),
+    "AVERAGE_POOL_2D": Rule(1, options=5, needs_options=True),
     "CONCATENATION": Rule(options=10),
-    "CONV_2D": _window(1, (1, 2, 4, 5), 2, 2),
-    "DEPTHWISE_CONV_2D": _window(2, (1, 2, 5, 6), 2, 2),
-    "DEPTH_TO_SPACE": Rule(options=94, needs_options=True, positive=(0,)),
+    "CONV_2D": Rule(2, optional=2, options=1, needs_options=True),
+    "DEPTHWISE_CONV_2D": Rule(2, optional=2, options=2, needs_options=True),
+    "DEPTH_TO_SPACE": Rule(options=94, needs_options=True),
     "EMBEDDING_LOOKUP": Rule(2),
     "FULLY_CONNECTED": Rule(2, optional=2, options=8),
     "HASHTABLE_LOOKUP": Rule(3, 2),
     "L2_NORMALIZATION": Rule(options=12),
-    "L2_POOL_2D": _window(5, (1, 2, 3, 4), 1, None),
+    "L2_POOL_2D": Rule(1, options=5, needs_options=True),
     "LOCAL_RESPONSE_NORMALIZATION": Rule(options=13),
     "LSH_PROJECTION": Rule(2, optional=2, options=4, needs_options=True),
     "LSTM": Rule(5, optional=1, options=14, needs_options=True),
-    "MAX_POOL_2D": _window(5, (1, 2, 3, 4), 1, None),
+    "MAX_POOL_2D": Rule(1, options=5, needs_options=True),
     "MUL": Rule(2, options=21),
-    "RESHAPE": Rule(options=17),
+    "RESHAPE": Rule(options=17, same_type=True),
     "RESIZE_BILINEAR": Rule(2, options=15),
     "RNN": Rule(5, options=7, needs_options=True),
     "SOFTMAX": Rule(options=9, needs_options=True),
-    "SPACE_TO_DEPTH": Rule(options=19, needs_options=True, positive=(0,)),
-    "SVDF": Rule(5, optional=3, options=6, needs_options=True, positive=(0,)),
+    "SPACE_TO_DEPTH": Rule(options=19, needs_options=True),
+    "SVDF": Rule(5, optional=3, options=6, needs_options=True),
     "SKIP_GRAM": Rule(options=18, needs_options=True),
     "EMBEDDING_LOOKUP_SPARSE": Rule(5, options=20),
     "PAD": Rule(2),
@@ -67,12 +62,12 @@ RULES: dict[str, Rule] = {
     "MEAN": Rule(2, options=27),
     "SUB": Rule(2, options=28),
     "DIV": Rule(2, options=29),
-    "SQUEEZE": Rule(options=30),
+    "SQUEEZE": Rule(options=30, same_type=True),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": Rule(20, optional=1, options=71, needs_options=True),
     "STRIDED_SLICE": Rule(4, options=32),
     "BIDIRECTIONAL_SEQUENCE_RNN": Rule(12, optional=9, options=70, needs_options=True),
     "TOPK_V2": Rule(2, 2),
-    "SPLIT": Rule(2, options=35, needs_options=True, positive=(0,)),
+    "SPLIT": Rule(2, options=35, needs_options=True),
     "BIDIRECTIONAL_SEQUENCE_LSTM": Rule(39, optional=1, options=69, needs_options=True),
     "CAST": Rule(options=37),
     "PRELU": Rule(2),
@@ -86,10 +81,10 @@ RULES: dict[str, Rule] = {
     "LESS_EQUAL": Rule(2),
     "SELECT": Rule(3),
     "SLICE": Rule(3),
-    "TRANSPOSE_CONV": _window(49, (1, 2), 3, 3),
+    "TRANSPOSE_CONV": Rule(3, optional=3, options=49, needs_options=True),
     "SPARSE_TO_DENSE": Rule(4),
     "TILE": Rule(2),
-    "EXPAND_DIMS": Rule(2),
+    "EXPAND_DIMS": Rule(2, same_type=True),
     "EQUAL": Rule(2),
     "NOT_EQUAL": Rule(2),
     "SUM": Rule(2, options=27),
@@ -99,7 +94,7 @@ RULES: dict[str, Rule] = {
     "FAKE_QUANT": Rule(options=58),
     "REDUCE_PROD": Rule(2, options=27),
     "REDUCE_MAX": Rule(2, options=27),
-    "PACK": Rule(options=59, needs_options=True, positive=(0,)),
+    "PACK": Rule(options=59, needs_options=True),
     "LOGICAL_OR": Rule(2),
     "ONE_HOT": Rule(4, options=61),
     "LOGICAL_AND": Rule(2),
@@ -114,31 +109,31 @@ RULES: dict[str, Rule] = {
     "LEAKY_RELU": Rule(options=75),
     "SQUARED_DIFFERENCE": Rule(2),
     "MIRROR_PAD": Rule(2, options=77, needs_options=True),
-    "SPLIT_V": Rule(3, options=79, needs_options=True, positive=(0,)),
+    "SPLIT_V": Rule(3, options=79, needs_options=True),
     "UNIQUE": Rule(1, 2, options=80),
     "REVERSE_V2": Rule(2),
     "GATHER_ND": Rule(2),
     "REVERSE_SEQUENCE": Rule(2, options=87),
     "MATRIX_SET_DIAG": Rule(2),
-    "IF": Rule(1, 0, options=92, needs_options=True, subgraphs=(0, 1)),
-    "WHILE": Rule(1, 0, options=93, needs_options=True, subgraphs=(0, 1)),
+    "IF": Rule(1, 0, options=92, needs_options=True),
+    "WHILE": Rule(1, 0, options=93, needs_options=True),
     "NON_MAX_SUPPRESSION_V4": Rule(5, 2),
     "NON_MAX_SUPPRESSION_V5": Rule(6, 3),
     "SCATTER_ND": Rule(3),
     "SELECT_V2": Rule(3),
     "SEGMENT_SUM": Rule(2),
     "BATCH_MATMUL": Rule(2, options=101),
-    "CUMSUM": Rule(2, options=102),
-    "CALL": Rule(0, 0, options=16, needs_options=True, subgraphs=(0,)),
-    "CALL_ONCE": Rule(0, 0, options=103, needs_options=True, subgraphs=(0,)),
+    "CUMSUM": Rule(2, options=102, same_type=True),
+    "CALL": Rule(0, 0, options=16, needs_options=True),
+    "CALL_ONCE": Rule(0, 0, options=103, needs_options=True),
     "BROADCAST_TO": Rule(2),
     "RFFT2D": Rule(2),
-    "CONV_3D": _window(106, (1, 2, 3, 5, 6, 7), 2, 2),
+    "CONV_3D": Rule(2, optional=2, options=106, needs_options=True),
     "HASHTABLE": Rule(0, options=107, needs_options=True),
     "HASHTABLE_FIND": Rule(3),
     "HASHTABLE_IMPORT": Rule(3, 0),
     "REDUCE_ALL": Rule(2, options=27),
-    "CONV_3D_TRANSPOSE": _window(106, (1, 2, 3, 5, 6, 7), 3, 3),
+    "CONV_3D_TRANSPOSE": Rule(3, optional=3, options=106, needs_options=True),
     "VAR_HANDLE": Rule(0, options=111, needs_options=True),
     "ASSIGN_VARIABLE": Rule(2, 0),
     "BROADCAST_ARGS": Rule(2),
@@ -159,52 +154,27 @@ RULES: dict[str, Rule] = {
     "DELEGATE": Rule(0, 0, optional=0),
 }
 
-DILATIONS: dict[int, tuple[int, ...]] = {1: (4, 5), 2: (5, 6), 106: (5, 6, 7)}
-"""Fields of options, by type, that are 1 where they are not stored."""
-
 PLAIN = Rule()
 """Builtin operators without a rule of their own read one tensor and write one."""
 
 STABLEHLO = Rule(0, 0, optional=0)
 """StableHLO operators keep their options in a second union; few interpreters run them."""
 
-SECOND_SUBGRAPHS: dict[int, tuple[int, ...]] = {
-    6: (1,),
-    7: (6,),
-    13: (5,),
-    14: (2,),
-    15: (0, 1),
-    21: (1,),
-}
-"""Fields that name a subgraph, by option type of the second union."""
-
-LISTS: dict[int, dict[int, str]] = {
-    3: {1: "<i4", 2: "<i4"},
-    8: {5: "u1"},
-    17: {0: "<i4"},
-    30: {0: "<i4"},
-    111: {0: "text", 1: "text"},
-    115: {0: "<f4"},
-}
-"""Fields of builtin options that point to lists, by option type, with the element type."""
-
-SECOND_LISTS: dict[int, dict[int, str]] = {
-    2: {0: "<i8"},
-    3: dict.fromkeys((0, 1, 2), "<i8"),
-    4: {**dict.fromkeys((0, 1, 2, 3, 7, 10, 13), "<i8"), 4: "u1", 16: "<u4"},
-    5: {0: "text", 2: "text", 4: "<i4", 5: "u1"},
-    6: {0: "<i8"},
-    7: dict.fromkeys((1, 2, 3), "<i8"),
-    9: {0: "<i8"},
-    10: dict.fromkeys((0, 1, 2), "<i8"),
-    12: {**dict.fromkeys((0, 1, 2, 3), "<i8"), 4: "<u4"},
-    13: dict.fromkeys((0, 1, 2, 3, 4), "<i8"),
-    16: dict.fromkeys((0, 1, 2, 4), "<i8"),
-    17: {0: "<i8"},
-    21: {0: "text", 2: "u1"},
-    23: {0: "<i4"},
-}
-"""The same for the second option union."""
+MAKES_HANDLES = frozenset(
+    (
+        "CUSTOM",
+        "DELEGATE",
+        "HASHTABLE",
+        "HASHTABLE_FIND",
+        "HASHTABLE_LOOKUP",
+        "READ_VARIABLE",
+        "VAR_HANDLE",
+        "IF",
+        "WHILE",
+        "CALL",
+    )
+)
+"""Operators that may make strings and handles out of plain numbers."""
 
 
 def rule(op: str) -> Rule:

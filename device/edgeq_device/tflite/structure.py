@@ -11,7 +11,13 @@ import sys
 from edgeq_device.tflite.constants import split_strings
 from edgeq_device.tflite.dtypes import byte_size, integer_range
 from edgeq_device.tflite.model import ABSENT, Model, Operator, Quantization, Subgraph, Tensor
-from edgeq_device.tflite.operators import called_subgraphs, check_operator, label, refuse
+from edgeq_device.tflite.operators import (
+    MAX_RANK,
+    called_subgraphs,
+    check_operator,
+    label,
+    refuse,
+)
 
 MAX_TENSOR_BYTES = 2**31 - 1
 _SMALLEST_SCALE = 2.0**-126
@@ -27,9 +33,10 @@ def check(model: Model) -> None:
             _check_tensor(model, tensor)
         for index in (*graph.inputs, *graph.outputs):
             _check_index(model, graph, index, "the model's inputs and outputs")
+        _check_order(model, graph)
         for operator in graph.operators:
             check_operator(model, graph, operator)
-        _check_order(model, graph)
+    _check_inputs(model)
     _check_calls(model)
     _check_signatures(model)
 
@@ -44,7 +51,7 @@ def _check_tensor(model: Model, tensor: Tensor) -> None:
         refuse(
             model, f"{tensor_label(tensor)} names buffer {tensor.buffer} of {len(model.buffers)}"
         )
-    if tensor.shape and min(tensor.shape) < 0:
+    if tensor.shape and (min(tensor.shape) < 0 or len(tensor.shape) > MAX_RANK):
         refuse(model, f"{tensor_label(tensor)} has the shape {list(tensor.shape)}")
     if tensor.quantization.scales:
         _check_quantization(model, tensor, tensor.quantization)
@@ -132,6 +139,14 @@ def _check_outputs(model: Model, graph: Subgraph, operator: Operator, ready: set
             refuse(model, f"{name} writes the constant {tensor_label(tensor)}")
         if index in ready and not tensor.is_variable:
             refuse(model, f"{name} writes {tensor_label(tensor)} a second time")
+
+
+def _check_inputs(model: Model) -> None:
+    """Kernels divide by the sizes of what they are given."""
+    for index in model.main.inputs:
+        tensor = model.main.tensors[index]
+        if tensor.elements == 0:
+            refuse(model, f"the input {tensor_label(tensor)} has the shape {list(tensor.shape)}")
 
 
 def _check_calls(model: Model) -> None:
