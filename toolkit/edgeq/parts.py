@@ -94,7 +94,9 @@ def input_info(spec: BuildSpec, tensor: TensorSpec, plan: InputPlan) -> InputInf
         if reading == Preprocessing():
             return InputInfo(tensor)
         return InputInfo(tensor, reading, "model")
-    in_model = plan.pixels_go_in or (plan.kind == "calibrated" and tensor.dtype == "uint8")
+    in_model = plan.pixels_go_in or (
+        plan.kind in ("calibrated", "given") and tensor.dtype == "uint8"
+    )
     return InputInfo(tensor, declared, "model" if in_model else "device")
 
 

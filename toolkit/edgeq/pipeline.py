@@ -175,7 +175,7 @@ def keep_integer(spec: BuildSpec, source: Source, clock: _Clock) -> Quantized:
         data = source.integer_model()
         if spec.uint8_ends:
             data = uint8_ends(data)
-    plans = tuple(quantize.calibrated() for _ in source.inputs)
+    plans = tuple(quantize.given() for _ in source.inputs)
     return Quantized(data, "integer", QuantReport("none", "the model is integer already", plans))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeq.quantize.engines import QuantReport, QuantSpec, quantize
-from edgeq.quantize.plan import InputPlan, calibrated
+from edgeq.quantize.plan import InputPlan, calibrated, given
 from edgeq.quantize.samples import GraphSamples, InputSamples, spread
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "QuantReport",
     "QuantSpec",
     "calibrated",
+    "given",
     "quantize",
     "spread",
 ]

@@ -31,7 +31,8 @@ class InputPlan:
     """
 
     kind: str
-    """"calibrated": no preprocessing declared, the range comes from the samples;
+    """"given": the model is integer already; "calibrated": no preprocessing declared, the range
+    comes from the samples;
     "scale": in the input's scale and zero point; "first-layer": the rest in the first layer's
     weights and bias; "inserted": the rest in a 1x1 depthwise convolution before the first layer;
     "device": the device computes it."""
@@ -78,6 +79,11 @@ def calibrated() -> InputPlan:
     return InputPlan(
         "calibrated", sentence="no preprocessing declared: the range comes from the samples"
     )
+
+
+def given() -> InputPlan:
+    """The plan of an input that the model already has in integers."""
+    return InputPlan("given", sentence="as the model was given")
 
 
 def on_device(preprocessing: Preprocessing, why: str) -> InputPlan:

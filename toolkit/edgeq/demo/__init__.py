@@ -1,0 +1,111 @@
+"""All of edgeq on real handwritten digits: train, compare, build, verify, evaluate, run."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgeq.demo.digits import Digits, downloaded_digits, shipped_digits, train
+from edgeq_device.errors import ConfigError, EdgeqError, OutputError
+
+__all__ = ["DemoSpec", "run_demo"]
+
+SHOWN = 5
+"""Test digits that are saved as pictures and run one by one."""
+
+
+@dataclass(frozen=True)
+class DemoSpec:
+    """Where the demo leaves its files, and on which digits it runs."""
+
+    output: Path
+    full_mnist: bool = False
+    epochs: int = 8
+    force: bool = False
+
+
+def run_demo(spec: DemoSpec, say: Callable[[str], None]) -> Path:
+    """Run the demo; ``say`` is told each step and each command. Returns the bundle.
+
+    The commands are the ordinary ones, each in a process of its own. EdgeqError where one fails.
+    """
+    folder = prepare_folder(spec)
+    say("Real handwritten digits, and the guide's small network trained on them (TensorFlow) ...")
+    digits = downloaded_digits(folder) if spec.full_mnist else shipped_digits()
+    save_digits(digits, folder)
+    train(digits, folder / "digits.keras", spec.epochs)
+    say(f"Trained on {len(digits.train_x)} digits; {len(digits.test_x)} are held out for testing.")
+    for command in commands(spec):
+        say("")
+        say("$ " + shlex.join(["edgeq", *command]))
+        run(command, folder)
+    say("")
+    say(f"Everything is in {folder}: the bundle digits.edgeq, the table and the pictures.")
+    return folder / "digits.edgeq"
+
+
+def prepare_folder(spec: DemoSpec) -> Path:
+    """Make the output folder; ConfigError where it holds something and force is not given."""
+    folder = spec.output
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError("--output", str(folder), "a folder")
+    if folder.is_dir() and any(folder.iterdir()) and not spec.force:
+        raise ConfigError(
+            "--output", str(folder), "a folder that is empty or new", hint="--force writes into it"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(folder, f"cannot be made ({error.strerror})") from error
+    return folder
+
+
+def save_digits(digits: Digits, folder: Path) -> None:
+    """Write calibration and test data, labels, and some test digits as pictures."""
+    from PIL import Image
+
+    np.savez(folder / "calibration.npz", x=digits.train_x[:500])
+    np.savez(folder / "test.npz", x=digits.test_x, y=digits.test_y)
+    (folder / "labels.txt").write_text("".join(f"{digit}\n" for digit in range(10)), "utf-8")
+    pictures = folder / "pictures"
+    pictures.mkdir(exist_ok=True)
+    for number in range(SHOWN):
+        name = f"digit_{number}_is_{int(digits.test_y[number])}.png"
+        Image.fromarray(digits.test_x[number]).save(pictures / name)
+
+
+def commands(spec: DemoSpec) -> Iterator[list[str]]:
+    """The commands that a user would type in the demo's folder."""
+    model = ["digits.keras", "--calibration", "calibration.npz", "--preprocess", "[0,1]"]
+    yield ["build", *model, "--labels", "labels.txt", "-o", "digits.edgeq", "--force"]
+    yield [
+        *("compare", *model, "--data", "test.npz", "--labels", "labels.txt"),
+        *("--picture", "comparison.png", "--save-models", "models", "--force"),
+    ]
+    yield ["verify", "digits.edgeq"]
+    yield [
+        *("evaluate", "digits.edgeq", "--data", "test.npz"),
+        *("--picture", "confusion.png", "--force"),
+    ]
+    yield ["run", "digits.edgeq", "pictures", "--top-k", "3", "--save-dir", "annotated"]
+
+
+def run(command: list[str], folder: Path) -> None:
+    """Run one command of edgeq in ``folder``, its output going where ours goes."""
+    sys.stdout.flush()
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "edgeq", *command], cwd=folder, env=environment, check=False
+    )
+    if ended.returncode != 0:
+        raise EdgeqError(
+            f"edgeq {command[0]} ended with exit code {ended.returncode}",
+            hint="the reason stands above",
+        )
