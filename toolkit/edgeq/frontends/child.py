@@ -191,8 +191,9 @@ def _answer(reply: dict[str, Any]) -> dict[str, Any]:
         return answer
     if "error" in reply:
         facts = reply["error"]
-        kind: type[EdgeqError] = getattr(errors, facts["type"])
-        raise kind(facts["path"], facts["problem"], hint=facts["hint"])  # type: ignore[call-arg]
+        kind = getattr(errors, facts["type"])
+        error: EdgeqError = kind(facts["path"], facts["problem"], hint=facts["hint"])
+        raise error
     raise RuntimeError(f"in the TensorFlow process:\n{reply['bug']}")
 
 
@@ -213,7 +214,5 @@ def _obituary(source: str, request: dict[str, Any], code: int, words: str) -> Mo
             "TensorFlow cannot convert something in it, such as the loop of a recurrent layer: "
             "use --engine litert, or give the Keras model itself, whose loops edgeq unrolls"
         )
-    said = f": {words}" if words else ""
-    return ModelError(
-        source, f"TensorFlow died ({how}) while it {_doing(request)}{said}", hint=hint
-    )
+    problem = f"TensorFlow died ({how}) while it {_doing(request)}"
+    return ModelError(source, f"{problem}: {words}" if words else problem, hint=hint)

@@ -70,7 +70,7 @@ def _run(source: str, function: Any) -> Any:
 def _failed(source: str, what: str, error: BaseException) -> ModelError:
     traceback.print_exception(error)
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename.startswith(os.getcwd() + os.sep)]
+    own = [frame for frame in frames if frame.filename.startswith(str(Path.cwd()) + os.sep)]
     place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
     return ModelError(
         source, f"{what}: {last_line(error)}{place}", hint="run it in Python to see all of it"
