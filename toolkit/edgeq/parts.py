@@ -139,9 +139,9 @@ def golden_inputs(made: Ingredients, model: LoadedModel) -> list[tuple[Array, ..
 
 def compiled_part(report: CompileReport | None) -> CompiledPart | None:
     """The compiled model for the bundle."""
-    if report is None:
+    if report is None or report.compiled is None:
         return None
-    return CompiledPart(report.output, report.compiler_version)
+    return CompiledPart(report.compiled, report.compiler_version)
 
 
 def provenance(made: Ingredients) -> dict[str, Any]:

@@ -209,11 +209,14 @@ def compile_stage(
             )
         return None, skipped
     options = CompileOptions(
-        compiler=compiler,
+        compiler=compiler.path,
         timeout=spec.compile_timeout,
         min_runtime_version=spec.min_runtime_version,
     )
     with clock.stage("compile"), TemporaryDirectory(prefix="edgeq-") as folder:
         path = Path(folder) / "model.tflite"
         path.write_bytes(model.data)
-        return compile_model(path, options, progress=progress), None
+        report = compile_model(path, options, progress=progress)
+    if not report.ok:
+        raise report.refusal(spec.model)
+    return report, None

@@ -130,9 +130,8 @@ def compiled_text(result: BuildResult) -> str:
     compiled = result.compiled
     if compiled is None:
         return f"not compiled: {result.compile_skipped}"
-    mapped = sum(row.count for row in compiled.rows if row.status.startswith("Mapped"))
-    total = sum(row.count for row in compiled.rows) or 1
-    rest = total - mapped
+    mapped, total = compiled.mapped_operators, max(compiled.operators, 1)
+    rest = compiled.operators - mapped
     return (
         f"{mapped} ops ({mapped / total:.0%}), CPU {rest} ops ({rest / total:.0%}), "
         f"compiler {compiled.compiler_version}"
