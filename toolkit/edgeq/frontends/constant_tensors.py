@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from edgeq.model import EditableModel, operator_name
@@ -40,19 +41,13 @@ _SHAPE_OPERANDS: dict[str, tuple[int, ...]] = {
 }
 """The operands whose values decide the output's shape."""
 
-_SHAPE_UNKNOWN = {
-    "CALL",
-    "CUSTOM",
-    "IF",
-    "NON_MAX_SUPPRESSION_V4",
-    "NON_MAX_SUPPRESSION_V5",
-    "UNIQUE",
-    "WHERE",
-    "WHILE",
-}
-"""Operators whose output shape only the run tells."""
+_SIZE_BY_VALUES = {"UNIQUE", "WHERE"}
+"""Operators whose output is as large as the values say."""
 
-_NOT_A_FUNCTION = _SHAPE_UNKNOWN | {
+_SHAPE_UNTOLD = {"CALL", "CUSTOM", "IF", "STABLEHLO_COMPOSITE", "STABLEHLO_WHILE", "WHILE"}
+"""Operators whose output shape is not looked for here; SHAPE behind them stays."""
+
+_NOT_A_FUNCTION = {
     "ASSIGN_VARIABLE",
     "CALL_ONCE",
     "HASHTABLE",
@@ -68,24 +63,40 @@ _NOT_A_FUNCTION = _SHAPE_UNKNOWN | {
 """Operators that may answer otherwise at the next run."""
 
 
-def computed_from_constants(model: EditableModel, graph: Any) -> set[int]:
-    """Tensors that operators compute from constants and from shapes that are fixed alone."""
-    given = _constants(model, graph)
+@dataclass(frozen=True)
+class Constancy:
+    """What the runs of a graph have in common."""
+
+    computed: frozenset[int]
+    """Tensors that operators compute from constants and from fixed shapes alone."""
+    open: frozenset[int]
+    """Tensors whose size depends on the values that go in."""
+
+
+def examine(model: EditableModel, graph: Any) -> Constancy:
+    """Walk the operators in order, from what is constant to what follows from it."""
+    known = _constants(model, graph)
     computed: set[int] = set()
-    open_shape: set[int] = set()
+    open_size: set[int] = set()
+    untold: set[int] = set()
     for operator in graph.operators:
         name = operator_name(model, operator)
-        inputs = [int(index) for index in operator.inputs if int(index) >= 0]
+        inputs = {int(index) for index in operator.inputs if int(index) >= 0}
         outputs = {int(index) for index in operator.outputs}
-        known = given | computed
-        if name == "SHAPE" or name == "RANK":
-            if not open_shape.intersection(inputs):
+        if name in ("SHAPE", "RANK"):
+            if not inputs & (open_size | untold):
                 computed |= outputs
-        elif name not in _NOT_A_FUNCTION and inputs and known.issuperset(inputs):
+                known |= outputs
+        elif name in _SHAPE_UNTOLD:
+            untold |= outputs
+        elif inputs and inputs <= known and name not in _NOT_A_FUNCTION | _SIZE_BY_VALUES:
             computed |= outputs
-        elif _leaves_shape_open(name, operator, known) or open_shape.intersection(inputs):
-            open_shape |= outputs
-    return computed
+            known |= outputs
+        elif name in _SIZE_BY_VALUES or inputs & open_size or _sized_by(name, operator, known):
+            open_size |= outputs
+        elif inputs & untold:
+            untold |= outputs
+    return Constancy(frozenset(computed), frozenset(open_size))
 
 
 def _constants(model: EditableModel, graph: Any) -> set[int]:
@@ -93,16 +104,17 @@ def _constants(model: EditableModel, graph: Any) -> set[int]:
     return {
         number
         for number, tensor in enumerate(graph.tensors)
-        if number not in inputs
-        and not tensor.isVariable
-        and model.buffers[tensor.buffer].data is not None
-        and len(model.buffers[tensor.buffer].data) > 0
+        if number not in inputs and not tensor.isVariable and _has_data(model, tensor)
     }
 
 
-def _leaves_shape_open(name: str, operator: Any, known: set[int]) -> bool:
-    if name in _SHAPE_UNKNOWN:
-        return True
+def _has_data(model: EditableModel, tensor: Any) -> bool:
+    data = model.buffers[tensor.buffer].data
+    return data is not None and len(data) > 0
+
+
+def _sized_by(name: str, operator: Any, known: set[int]) -> bool:
+    """True where an operand that decides the output's shape is computed from values."""
     operands = [int(index) for index in operator.inputs]
     deciding = [operands[place] for place in _SHAPE_OPERANDS.get(name, ()) if place < len(operands)]
     return any(index >= 0 and index not in known for index in deciding)

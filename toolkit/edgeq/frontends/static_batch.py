@@ -8,13 +8,15 @@ the operators go. No other number in the model changes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
 from typing import Any
 
 import numpy as np
 
-from edgeq.frontends.constant_tensors import computed_from_constants
+from edgeq.frontends.constant_tensors import Constancy, examine
 from edgeq.frontends.dead_parts import drop_dead_parts
+from edgeq.frontends.fixed_batch import fixed_batch, rows_agree, set_batch
+from edgeq.frontends.trial_values import trial_values
 from edgeq.model import (
     EditableModel,
     add_tensor,
@@ -27,38 +29,43 @@ from edgeq.model import (
 )
 from edgeq_device.errors import ModelError
 from edgeq_device.runtime import LoadedModel, LoadOptions, load, probe
-from edgeq_device.tensors import Array
+from edgeq_device.tflite import Model, parse_model
 
 
 def make_static(data: bytes, name: str) -> bytes:
-    """A checked .tflite -> the same model with batch 1 and no open shape, bit for bit.
+    """A .tflite -> the same model with batch 1 and no open shape, bit for bit.
 
     Bytes that are static already come back untouched. ModelError (about ``name``) where a
-    dimension other than the batch is open, or where shapes depend on the values.
+    dimension other than the batch is open, where an output's size depends on the values, or
+    where a batch other than 1 is built in.
     """
-    model = read(data)
-    if not _needs_work(model):
+    parsed = parse_model(data, name)
+    batch = fixed_batch(parsed, data)
+    if batch is None and not _needs_work(parsed):
         return data
-    _fix_inputs(model, name)
+    model = read(data)
+    if batch is None:
+        _fix_inputs(model, name)
+    else:
+        set_batch(model, batch)
     fixed = write(model)
-    probe(fixed, name=name)
-    runner = load(fixed, name=name, options=LoadOptions(threads=1, preserve_all=True))
-    runner.run(*_zeros(runner))
-    _fold(model, runner)
-    _settle_shapes(model, runner)
-    folded = write(model)
-    _verify(fixed, folded, name)
+    folded = write(_folded(model, fixed, name, batch))
+    if batch is not None:
+        rows_agree(data, folded, name, batch)
+    else:
+        _verify(fixed, folded, name)
     return folded
 
 
-def _needs_work(model: EditableModel) -> bool:
-    if any(
-        tensor.shapeSignature is not None and min(tensor.shapeSignature, default=0) < 0
-        for graph in model.subgraphs
-        for tensor in graph.tensors
-    ):
+def _needs_work(model: Model) -> bool:
+    if model.dynamic_tensors:
         return True
-    return bool(computed_from_constants(model, model.subgraphs[0]))
+    tensors = model.main.tensors
+    return any(
+        operator.op in ("SHAPE", "RANK")
+        or (operator.op == "DEQUANTIZE" and tensors[operator.inputs[0]].dtype == "float16")
+        for operator in model.main.operators
+    )
 
 
 def _fix_inputs(model: EditableModel, name: str) -> None:
@@ -82,20 +89,45 @@ def _fix_inputs(model: EditableModel, name: str) -> None:
         tensor.shapeSignature = None
 
 
-def _fold(model: EditableModel, runner: LoadedModel) -> None:
-    """Make constants of all tensors that only constants and shapes decide."""
+def _folded(model: EditableModel, fixed: bytes, name: str, batch: int | None) -> EditableModel:
+    """The model (whose bytes are ``fixed``) with constants for all that only shapes decide."""
+    try:
+        probe(fixed, name=name)
+        runner = _load(fixed, name)
+        runner.run(*(np.zeros(spec.shape, spec.dtype) for spec in runner.inputs))
+    except ModelError as error:
+        if batch is None:
+            raise
+        raise ModelError(
+            name, f"the batch {batch} is built in", hint="convert it again with batch 1"
+        ) from error
     graph = model.subgraphs[0]
-    known = computed_from_constants(model, graph)
-    for index in sorted(known):
+    found = examine(model, graph)
+    for index in found.open.intersection(map(int, graph.outputs)):
+        raise ModelError(
+            name,
+            f"the size of output {tensor_name(graph.tensors[index])!r} depends on the values "
+            "that go in",
+            hint="do that step after the model and give edgeq the part before it",
+        )
+    _fold(model, runner, found)
+    _settle_shapes(model, runner, found)
+    drop_dead_parts(model)
+    return model
+
+
+def _fold(model: EditableModel, runner: LoadedModel, found: Constancy) -> None:
+    graph = model.subgraphs[0]
+    for index in sorted(found.computed):
         set_constant(model, graph.tensors[index], runner.tensor(index))
     graph.operators = [
         operator
         for operator in graph.operators
-        if not all(int(index) in known for index in operator.outputs)
+        if not found.computed.issuperset(int(index) for index in operator.outputs)
     ]
 
 
-def _settle_shapes(model: EditableModel, runner: LoadedModel) -> None:
+def _settle_shapes(model: EditableModel, runner: LoadedModel, found: Constancy) -> None:
     """Write down the shapes that the interpreter found, and fix what RESHAPE leaves open."""
     graph = model.subgraphs[0]
     for detail in runner.interpreter.get_tensor_details():
@@ -103,55 +135,43 @@ def _settle_shapes(model: EditableModel, runner: LoadedModel) -> None:
         if index < len(graph.tensors) and constant(model, graph.tensors[index]) is None:
             graph.tensors[index].shape = np.asarray(detail["shape"], np.int32)
     for subgraph in model.subgraphs:
-        for tensor in subgraph.tensors:
-            tensor.shapeSignature = None
+        for index, tensor in enumerate(subgraph.tensors):
+            if subgraph is not graph or index not in found.open:
+                tensor.shapeSignature = None
     for operator in graph.operators:
         if operator_name(model, operator) == "RESHAPE":
             _settle_reshape(model, graph, operator)
-    drop_dead_parts(model)
 
 
 def _settle_reshape(model: EditableModel, graph: Any, operator: Any) -> None:
-    shape = np.asarray(graph.tensors[int(operator.outputs[0])].shape, np.int32)
+    result = graph.tensors[int(operator.outputs[0])]
+    if result.shapeSignature is not None:
+        return  # its size depends on the values
+    shape = np.asarray(result.shape, np.int32)
     if operator.builtinOptions is not None:
         operator.builtinOptions.newShape = shape
     if len(operator.inputs) > 1 and int(operator.inputs[1]) >= 0:
         given = constant(model, graph.tensors[int(operator.inputs[1])])
         if given is not None and not np.array_equal(given, shape):
-            name = f"{tensor_name(graph.tensors[int(operator.outputs[0])])}/new_shape"
-            operator.inputs[1] = add_tensor(model, graph, name, shape)
+            added = add_tensor(model, graph, f"{tensor_name(result)}/new_shape", shape)
+            operator.inputs = [int(operator.inputs[0]), added]
 
 
 def _verify(before: bytes, after: bytes, name: str) -> None:
-    """Run both on the same random values: every output must be the same, bit for bit."""
-    options = LoadOptions(threads=1, preserve_all=True)
-    old, new = load(before, name=name, options=options), load(after, name=name, options=options)
-    values = _random(new)
-    for spec, one, other in zip(new.outputs, old.run(*values), new.run(*values)):
-        if one.tobytes() != other.tobytes() or one.shape != other.shape:
+    """Run both on the same values: every output must be the same, bit for bit."""
+    old, new = _load(before, name), _load(after, name)
+    values = trial_values(new.inputs)
+    for spec, one, other in zip(new.outputs, old.run(*values), new.run(*values), strict=True):
+        if one.shape != other.shape or one.tobytes() != other.tobytes():
             raise ModelError(
                 name,
-                f"its shapes depend on the values that it is given (output {spec.name!r})",
-                hint="convert it with batch 1: give edgeq the Keras model",
+                f"output {spec.name!r} changes when its shapes are computed ahead",
+                hint="convert it again with batch 1",
             )
 
 
-def _zeros(runner: LoadedModel) -> Sequence[Array]:
-    return [np.zeros(spec.shape, spec.dtype) for spec in runner.inputs]
-
-
-def _random(runner: LoadedModel) -> Sequence[Array]:
-    """Values in each input's range; small whole numbers for indices, which must stay in bounds."""
-    generator = np.random.default_rng(0)
-    values: list[Array] = []
-    for spec in runner.inputs:
-        if spec.dtype in ("int8", "uint8", "int16") and spec.is_quantized:
-            limits = np.iinfo(spec.dtype)
-            values.append(
-                generator.integers(limits.min, limits.max + 1, spec.shape).astype(spec.dtype)
-            )
-        elif np.issubdtype(spec.dtype, np.floating):
-            values.append(generator.random(spec.shape).astype(spec.dtype))
-        else:
-            values.append(generator.integers(0, 2, spec.shape).astype(spec.dtype))
-    return values
+def _load(data: bytes, name: str) -> LoadedModel:
+    with warnings.catch_warnings():
+        # ai-edge-litert warns that keeping all tensors takes memory
+        warnings.simplefilter("ignore", UserWarning)
+        return load(data, name=name, options=LoadOptions(threads=1, preserve_all=True))
