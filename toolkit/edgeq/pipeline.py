@@ -209,7 +209,7 @@ def compile_stage(
             )
         return None, skipped
     options = CompileOptions(
-        compiler=compiler.path,
+        compiler=compiler,
         timeout=spec.compile_timeout,
         min_runtime_version=spec.min_runtime_version,
     )

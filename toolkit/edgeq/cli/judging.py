@@ -1,0 +1,73 @@
+"""The commands that judge and show: evaluate and demo."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgeq.cli import options as opt
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(metavar="BUNDLE|MODEL")],
+    data: opt.Data,
+    labels: opt.Labels = None,
+    preprocess: opt.Preprocess = None,
+    top_k: Annotated[int, typer.Option("--top-k", help="also count the K likeliest")] = 5,
+    threads: opt.Threads = None,
+    runtime: opt.Runtime = None,
+    picture: opt.Picture = None,
+    force: opt.Force = False,
+    as_json: opt.Json = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Measure accuracy, top-k and confusions of a bundle or a .tflite on labelled data."""
+    from edgeq import judging
+    from edgeq.console import progress_bars
+    from edgeq.report import tables
+    from edgeq_device.files import check_output
+
+    if picture is not None:
+        check_output(picture, "--picture", force=force)
+    spec = judging.JudgeSpec(
+        model=Path(model),
+        data=data,
+        labels=labels,
+        preprocess=tuple(preprocess or ()),
+        top_k=top_k,
+        threads=threads,
+        runtime=runtime,
+    )
+    with progress_bars(wanted=not quiet) as progress:
+        verdict = judging.judge(spec, progress=progress)
+    if picture is not None:
+        from edgeq.report.pictures import confusion_picture
+
+        confusion_picture(verdict.evaluation, verdict.labels, picture)
+    for note in () if quiet else verdict.notes:
+        typer.echo(note, err=True)
+    if as_json:
+        typer.echo(json.dumps(tables.evaluation_json(verdict.evaluation, verdict.about)))
+        return
+    for line in tables.evaluation_lines(verdict.evaluation, verdict.labels):
+        typer.echo(line)
+
+
+def demo(
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="where all files are left")
+    ] = Path("edgeq-demo"),
+    full_mnist: Annotated[
+        bool, typer.Option("--full-mnist", help="the 70,000 digits that Keras downloads")
+    ] = False,
+    epochs: Annotated[int, typer.Option("--epochs", help="how long to train")] = 8,
+    force: opt.Force = False,
+) -> None:
+    """Train a small network on real digits, then build, compare, evaluate and run it."""
+    from edgeq.demo import DemoSpec, run_demo
+
+    spec = DemoSpec(output=output, full_mnist=full_mnist, epochs=epochs, force=force)
+    run_demo(spec, lambda line: typer.echo(line))

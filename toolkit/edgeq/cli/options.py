@@ -1,0 +1,60 @@
+"""Options that mean the same in every command of the host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+Model = Annotated[
+    Optional[str],
+    typer.Argument(
+        metavar="MODEL",
+        help=".keras, .h5, a SavedModel folder, .tflite, or package.module:function",
+    ),
+]
+Calibration = Annotated[
+    Optional[str],
+    typer.Option(
+        "--calibration",
+        metavar="DATA",
+        help="pictures' folder, .npy, .npz or package.module:function",
+    ),
+]
+Samples = Annotated[
+    Optional[int], typer.Option("--samples", help="calibration samples at most (200)")
+]
+Seed = Annotated[Optional[int], typer.Option("--seed", help="which samples are chosen (0)")]
+Preprocess = Annotated[
+    Optional[list[str]],
+    typer.Option(
+        "--preprocess",
+        metavar="SPEC",
+        help='"[0,1]", "[-1,1]", imagenet, or mean=...,std=... in pixel units; '
+        "INPUT:SPEC for one of several inputs",
+    ),
+]
+Resize = Annotated[Optional[str], typer.Option("--resize", help="stretch, letterbox or crop")]
+Resample = Annotated[Optional[str], typer.Option("--resample", help="lanczos, bilinear, ...")]
+Color = Annotated[Optional[str], typer.Option("--color", help="rgb, bgr or gray")]
+Engine = Annotated[
+    Optional[str],
+    typer.Option("--engine", help="auto (litert, else tflite-converter), or one of the two"),
+]
+Threads = Annotated[Optional[int], typer.Option("--threads", help="CPU threads (all cores)")]
+Labels = Annotated[Optional[Path], typer.Option("--labels", help="text file, one label per line")]
+Config = Annotated[
+    Optional[Path], typer.Option("--config", help="an edgeq.toml; options win over it")
+]
+Force = Annotated[bool, typer.Option("--force", help="overwrite what exists")]
+Json = Annotated[bool, typer.Option("--json", help="one JSON document on stdout")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="no narration on stderr")]
+Data = Annotated[
+    str,
+    typer.Option("--data", metavar="TEST", help=".npz with x and y, or a folder per class"),
+]
+Picture = Annotated[Optional[Path], typer.Option("--picture", help="write a picture (PNG)")]
+Runtime = Annotated[
+    Optional[str], typer.Option("--runtime", help="ai-edge-litert or tflite-runtime")
+]
