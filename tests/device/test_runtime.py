@@ -41,6 +41,7 @@ from tests.device.factories import (
     quantize_model,
 )
 
+LITERT = 'pip install "ai-edge-litert>=2.1.6,<2.4"'
 MODULES = {"ai-edge-litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
 
 
@@ -107,9 +108,9 @@ class TestFindRuntime:
         ("python", "machine", "name", "command"),
         [
             ((3, 9), "x86_64", None, 'pip install tflite-runtime "numpy<2"'),
-            ((3, 11), "x86_64", None, "pip install ai-edge-litert"),
+            ((3, 11), "x86_64", None, LITERT),
             ((3, 11), "x86_64", "tflite-runtime", 'pip install tflite-runtime "numpy<2"'),
-            ((3, 13), "aarch64", None, "pip install ai-edge-litert"),
+            ((3, 13), "aarch64", None, LITERT),
             ((3, 11), "armv7l", None, 'pip install tflite-runtime "numpy<2"'),
             ((3, 13), "armv7l", None, ""),
             ((3, 13), "x86_64", "tflite-runtime", ""),
@@ -136,7 +137,7 @@ class TestFindRuntime:
                 (3, 13),
                 "tflite-runtime",
                 "PyPI has no tflite-runtime for Python 3.13 on x86_64; "
-                "use the other runtime: pip install ai-edge-litert",
+                f"use the other runtime: {LITERT}",
             ),
             (
                 (3, 9),
@@ -528,3 +529,8 @@ class TestChild:
         assert str(caught.value) == (
             "/no/such/python: cannot be started: No such file or directory"
         )
+
+
+def test_pip_command_agrees_with_the_package() -> None:
+    pyproject = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    assert f'"{find.LITERT_REQUIREMENT}; python_version' in pyproject.read_text()

@@ -17,6 +17,9 @@ from edgeq_device.errors import ConfigError, MissingTool
 RUNTIMES = ("ai-edge-litert", "tflite-runtime")
 """In the order of preference: on x86-64 the first runs integer models many times faster."""
 
+LITERT_REQUIREMENT = "ai-edge-litert>=2.1.6,<2.4"
+"""The versions that edgeq was tested with; the same as in pyproject.toml."""
+
 _PACKAGES = {"ai-edge-litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
 _FIRST_TFLITE_FOR_NUMPY_2 = (2, 18)
 """TensorFlow builds against numpy 2 since 2.18; earlier tflite-runtime fails at the first model."""
@@ -73,7 +76,7 @@ def install_command(name: str | None = None) -> str:
     here = sys.version_info[:2]
     arm32 = platform.machine().startswith(("armv6", "armv7"))
     if name != "tflite-runtime" and here >= (3, 10) and not arm32:
-        return "pip install ai-edge-litert"
+        return f'pip install "{LITERT_REQUIREMENT}"'
     if name != "ai-edge-litert" and here < (3, 12) and sys.platform == "linux":
         return 'pip install tflite-runtime "numpy<2"'
     return ""
