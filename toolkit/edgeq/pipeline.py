@@ -216,7 +216,7 @@ def compile_stage(
     with clock.stage("compile"), TemporaryDirectory(prefix="edgeq-") as folder:
         path = Path(folder) / "model.tflite"
         path.write_bytes(model.data)
-        report = compile_model(path, options, progress=progress)
+        report = compile_model(path, options, name=str(spec.model), progress=progress)
     if not report.ok:
         raise report.refusal(spec.model)
     return report, None
