@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -69,9 +69,9 @@ def admit(
     source: str,
     *,
     preprocessing: Preprocessing | None = None,
-    first: int = 0,
+    rows: Sequence[int] = (),
 ) -> Array:
-    """Checked samples [N, ...] in the type that goes on; the first is number ``first``.
+    """Checked samples [N, ...] in the type that goes on; ``rows`` are their numbers in errors.
 
     uint8 stays: raw pixels, still to be preprocessed. Floats become float32 model values, and
     integers and booleans that the input takes as such become its own type. InputError for NaN,
@@ -79,7 +79,7 @@ def admit(
     cannot have given.
     """
     if _is_plain(spec):
-        return _own_type(values, spec, source, first)
+        return _own_type(values, spec, source, rows)
     if values.dtype.kind != "f":
         return values
     with np.errstate(over="ignore"):  # what is too large becomes infinite, and is reported
@@ -89,7 +89,7 @@ def admit(
         bad = int(np.argmin(finite))
         what = "NaN" if np.isnan(numbers[bad]).any() else "an infinite number"
         hint = "repair that sample, or leave it out"
-        raise InputError(source, f"sample {first + bad} holds {what}", hint=hint)
+        raise InputError(source, f"sample {rows[bad] if rows else bad} holds {what}", hint=hint)
     if preprocessing is not None and numbers.size:
         _check_range((float(numbers.min()), float(numbers.max())), preprocessing, source)
     return numbers
@@ -134,13 +134,13 @@ def _takes(dtype: np.dtype[np.generic], spec: TensorSpec) -> bool:
     return dtype == spec.dtype or (dtype.kind in "iu" and spec.dtype != "bool")
 
 
-def _own_type(values: Array, spec: TensorSpec, source: str, first: int) -> Array:
+def _own_type(values: Array, spec: TensorSpec, source: str, rows: Sequence[int]) -> Array:
     converted = values.astype(spec.dtype, copy=False)
     changed = (converted != values).reshape(len(values), -1).any(axis=1)
     if changed.any():
-        problem = (
-            f"sample {first + int(np.argmax(changed))} holds numbers too large for {spec.dtype}"
-        )
+        bad = int(np.argmax(changed))
+        number = rows[bad] if rows else bad
+        problem = f"sample {number} holds numbers too large for {spec.dtype}"
         raise InputError(source, problem, hint=f"save it as {spec.dtype}")
     return converted
 
