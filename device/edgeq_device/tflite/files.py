@@ -1,4 +1,4 @@
-"""Opens a .tflite file, and says what a file that is none looks like."""
+"""Opens a .tflite file."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgeq_device.errors import InputError, ModelError
 from edgeq_device.flatfile import Bytes, FlatFile
+from edgeq_device.tflite.guesses import guess_format
 from edgeq_device.tflite.model import Model
 from edgeq_device.tflite.reading import IDENTIFIER, read_tables
 from edgeq_device.tflite.structure import check
@@ -25,7 +26,8 @@ def parse_model(data: Bytes, name: str) -> Model:
     """The model in ``data``, checked; ``name`` stands for the file in errors."""
     file = FlatFile(data, name)
     if bytes(file.view[4:8]) != IDENTIFIER:
-        raise ModelError(name, *_not_a_model(bytes(file.view[:512])))
+        guess = guess_format(bytes(file.view[:512]))
+        raise ModelError(name, guess.problem, hint=guess.hint)
     model = read_tables(file)
     check(model)
     return model
@@ -43,10 +45,8 @@ def _map(path: Path) -> Bytes:
             if path.stat().st_size == 0:
                 raise InputError(path, "is empty", hint="copy or export the file again")
             return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    except ValueError as error:  # a NUL in the path, or a file emptied meanwhile
+        raise InputError(str(path), f"cannot be read: {error}", hint="check the path") from error
     except OSError as error:
         problem = f"cannot be read: {error.strerror or error}"
         raise InputError(path, problem, hint="check the file's permissions") from error
-
-
-def _not_a_model(head: bytes) -> tuple[str]:
-    return ("is not a .tflite model",)

@@ -48,7 +48,8 @@ class Tensor:
     buffer: int
     quantization: Quantization = Quantization()
     is_variable: bool = False
-    is_sparse: bool = False
+    stored: int | None = None
+    """The number of elements that a sparse tensor stores; None for a dense one."""
     external_buffer: int = 0
     """Not 0: the contents lie in another file (the id of the model's external buffer)."""
 
@@ -56,6 +57,11 @@ class Tensor:
     def elements(self) -> int:
         """The number of elements: 1 for a scalar."""
         return prod(self.shape)
+
+    @property
+    def is_sparse(self) -> bool:
+        """True where the file stores only some of the elements."""
+        return self.stored is not None
 
     @property
     def is_dynamic(self) -> bool:

@@ -13,6 +13,9 @@ from edgeq_device.tflite.rules import MAKES_HANDLES, rule
 MAX_RANK = 8
 """Kernels hold shapes in arrays of up to eight dimensions."""
 
+MAX_SIZE = 2**16 - 1
+"""Larger strides and windows overflow the kernels' 32-bit sums."""
+
 _HANDLES = ("string", "resource", "variant")
 
 
@@ -25,6 +28,7 @@ def check_operator(model: Model, graph: Subgraph, operator: Operator) -> None:
         _check_operands(operator)
         _check_types(graph, operator)
         _check_shapes(graph, operator)
+        _check_permutation(model, graph, operator)
         _check_options(operator)
     except _Unfit as unfit:
         refuse(model, f"{label(graph, operator)} {unfit}")
@@ -92,10 +96,11 @@ def _check_types(graph: Subgraph, operator: Operator) -> None:
 def _check_shapes(graph: Subgraph, operator: Operator) -> None:
     if operator.op in ("CONV_2D", "DEPTHWISE_CONV_2D"):
         _check_filter(graph, operator)
-    if operator.op == "RESHAPE" and len(operator.inputs) > 1:
-        shape = graph.tensors[operator.inputs[1]]
-        if shape.elements > MAX_RANK:
-            raise _Unfit(f"makes a shape of {shape.elements} dimensions")
+    for place in rule(operator.op).axes:
+        if place < len(operator.inputs):
+            axes = graph.tensors[operator.inputs[place]].elements
+            if axes > MAX_RANK:
+                raise _Unfit(f"has {axes} numbers where one for each dimension must stand")
 
 
 def _check_filter(graph: Subgraph, operator: Operator) -> None:
@@ -114,6 +119,15 @@ def _check_filter(graph: Subgraph, operator: Operator) -> None:
         )
 
 
+def _check_permutation(model: Model, graph: Subgraph, operator: Operator) -> None:
+    """TRANSPOSE writes outside its output where a dimension is named twice."""
+    if operator.op != "TRANSPOSE":
+        return
+    order = model.constant(graph.tensors[operator.inputs[1]])
+    if order is not None and sorted(order.ravel().tolist()) != list(range(order.size)):
+        raise _Unfit(f"has the order of dimensions {order.ravel().tolist()}")
+
+
 def _check_options(operator: Operator) -> None:
     needs, kind = rule(operator.op), operator.builtin_options_type
     if needs.needs_options and (operator.options is None or not kind):
@@ -128,7 +142,7 @@ def _check_options(operator: Operator) -> None:
 def _check_fields(operator: Operator, options: Table, rules: Layout) -> None:
     for number in rules.positive:
         value = options.scalar(number, "i", 1 if number in rules.ones else 0)
-        if value < 1:
+        if not 1 <= value <= MAX_SIZE:
             raise _Unfit(f"has {value} where a stride, size or count must stand")
     for number in rules.least_zero:
         if options.scalar(number, "i") < 0:

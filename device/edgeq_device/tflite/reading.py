@@ -15,7 +15,7 @@ from edgeq_device.tflite.model import (
     Tensor,
 )
 from edgeq_device.tflite.opcodes import CUSTOM, builtin_name
-from edgeq_device.tflite.sparsity import check_sparsity
+from edgeq_device.tflite.sparsity import stored_elements
 
 IDENTIFIER = b"TFL3"
 
@@ -102,8 +102,6 @@ def _tensor(table: Table, index: int) -> Tensor:
         table.file.damaged(f"tensor {index} has the unknown type {code}", table.position)
     shape = table.numbers(0, "<i4")
     sparsity = table.table(6)
-    if sparsity is not None:
-        check_sparsity(sparsity, len(shape))
     for variant in table.tables(9):
         variant.numbers(0, "<i4")
     return Tensor(
@@ -115,7 +113,7 @@ def _tensor(table: Table, index: int) -> Tensor:
         buffer=table.scalar(2, "I"),
         quantization=_quantization(table.table(4)),
         is_variable=table.scalar(5, "?", False),
-        is_sparse=sparsity is not None,
+        stored=None if sparsity is None else stored_elements(sparsity, shape),
         external_buffer=table.scalar(10, "I"),
     )
 

@@ -17,7 +17,8 @@ class Rule:
     ``inputs`` and ``outputs`` are the least counts; only inputs from ``optional`` on may be
     absent (-1). ``options`` is the type its options must have where it has any;
     ``needs_options`` where they must be there (their fields then follow `options.LAYOUTS`).
-    ``same_type`` where the first output must have the first input's type.
+    ``same_type`` where the first output must have the first input's type. ``axes`` are the
+    inputs that hold one number for each dimension (or fewer).
     """
 
     inputs: int = 1
@@ -26,6 +27,7 @@ class Rule:
     options: int | None = None
     needs_options: bool = False
     same_type: bool = False
+    axes: tuple[int, ...] = ()
 
 
 RULES: dict[str, Rule] = {
@@ -33,7 +35,7 @@ RULES: dict[str, Rule] = {
     "AVERAGE_POOL_2D": Rule(1, options=5, needs_options=True),
     "CONCATENATION": Rule(options=10),
     "CONV_2D": Rule(2, optional=2, options=1, needs_options=True),
-    "DEPTHWISE_CONV_2D": Rule(2, optional=2, options=2, needs_options=True),
+    "DEPTHWISE_CONV_2D": Rule(3, optional=2, options=2, needs_options=True),
     "DEPTH_TO_SPACE": Rule(options=94, needs_options=True),
     "EMBEDDING_LOOKUP": Rule(2),
     "FULLY_CONNECTED": Rule(2, optional=2, options=8),
@@ -45,7 +47,7 @@ RULES: dict[str, Rule] = {
     "LSTM": Rule(5, optional=1, options=14, needs_options=True),
     "MAX_POOL_2D": Rule(1, options=5, needs_options=True),
     "MUL": Rule(2, options=21),
-    "RESHAPE": Rule(options=17, same_type=True),
+    "RESHAPE": Rule(options=17, same_type=True, axes=(1,)),
     "RESIZE_BILINEAR": Rule(2, options=15),
     "RNN": Rule(5, options=7, needs_options=True),
     "SOFTMAX": Rule(options=9, needs_options=True),
@@ -58,13 +60,13 @@ RULES: dict[str, Rule] = {
     "GATHER": Rule(2, options=23),
     "BATCH_TO_SPACE_ND": Rule(3),
     "SPACE_TO_BATCH_ND": Rule(3),
-    "TRANSPOSE": Rule(2),
-    "MEAN": Rule(2, options=27),
+    "TRANSPOSE": Rule(2, axes=(1,)),
+    "MEAN": Rule(2, options=27, axes=(1,)),
     "SUB": Rule(2, options=28),
     "DIV": Rule(2, options=29),
     "SQUEEZE": Rule(options=30, same_type=True),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": Rule(20, optional=1, options=71, needs_options=True),
-    "STRIDED_SLICE": Rule(4, options=32),
+    "STRIDED_SLICE": Rule(4, options=32, axes=(1, 2, 3)),
     "BIDIRECTIONAL_SEQUENCE_RNN": Rule(12, optional=9, options=70, needs_options=True),
     "TOPK_V2": Rule(2, 2),
     "SPLIT": Rule(2, options=35, needs_options=True),
@@ -80,29 +82,29 @@ RULES: dict[str, Rule] = {
     "GREATER_EQUAL": Rule(2),
     "LESS_EQUAL": Rule(2),
     "SELECT": Rule(3),
-    "SLICE": Rule(3),
+    "SLICE": Rule(3, axes=(1, 2)),
     "TRANSPOSE_CONV": Rule(3, optional=3, options=49, needs_options=True),
     "SPARSE_TO_DENSE": Rule(4),
-    "TILE": Rule(2),
+    "TILE": Rule(2, axes=(1,)),
     "EXPAND_DIMS": Rule(2, same_type=True),
     "EQUAL": Rule(2),
     "NOT_EQUAL": Rule(2),
-    "SUM": Rule(2, options=27),
+    "SUM": Rule(2, options=27, axes=(1,)),
     "SHAPE": Rule(options=55),
     "POW": Rule(2),
     "ARG_MIN": Rule(2, options=57),
     "FAKE_QUANT": Rule(options=58),
-    "REDUCE_PROD": Rule(2, options=27),
-    "REDUCE_MAX": Rule(2, options=27),
+    "REDUCE_PROD": Rule(2, options=27, axes=(1,)),
+    "REDUCE_MAX": Rule(2, options=27, axes=(1,)),
     "PACK": Rule(options=59, needs_options=True),
     "LOGICAL_OR": Rule(2),
     "ONE_HOT": Rule(4, options=61),
     "LOGICAL_AND": Rule(2),
     "UNPACK": Rule(options=64, needs_options=True),
-    "REDUCE_MIN": Rule(2, options=27),
+    "REDUCE_MIN": Rule(2, options=27, axes=(1,)),
     "FLOOR_DIV": Rule(2),
-    "REDUCE_ANY": Rule(2, options=27),
-    "FILL": Rule(2),
+    "REDUCE_ANY": Rule(2, options=27, axes=(1,)),
+    "FILL": Rule(2, axes=(0,)),
     "FLOOR_MOD": Rule(2),
     "RANGE": Rule(3),
     "RESIZE_NEAREST_NEIGHBOR": Rule(2, options=74),
@@ -111,7 +113,7 @@ RULES: dict[str, Rule] = {
     "MIRROR_PAD": Rule(2, options=77, needs_options=True),
     "SPLIT_V": Rule(3, options=79, needs_options=True),
     "UNIQUE": Rule(1, 2, options=80),
-    "REVERSE_V2": Rule(2),
+    "REVERSE_V2": Rule(2, axes=(1,)),
     "GATHER_ND": Rule(2),
     "REVERSE_SEQUENCE": Rule(2, options=87),
     "MATRIX_SET_DIAG": Rule(2),
@@ -126,13 +128,13 @@ RULES: dict[str, Rule] = {
     "CUMSUM": Rule(2, options=102, same_type=True),
     "CALL": Rule(0, 0, options=16, needs_options=True),
     "CALL_ONCE": Rule(0, 0, options=103, needs_options=True),
-    "BROADCAST_TO": Rule(2),
+    "BROADCAST_TO": Rule(2, axes=(1,)),
     "RFFT2D": Rule(2),
     "CONV_3D": Rule(2, optional=2, options=106, needs_options=True),
     "HASHTABLE": Rule(0, options=107, needs_options=True),
     "HASHTABLE_FIND": Rule(3),
     "HASHTABLE_IMPORT": Rule(3, 0),
-    "REDUCE_ALL": Rule(2, options=27),
+    "REDUCE_ALL": Rule(2, options=27, axes=(1,)),
     "CONV_3D_TRANSPOSE": Rule(3, optional=3, options=106, needs_options=True),
     "VAR_HANDLE": Rule(0, options=111, needs_options=True),
     "ASSIGN_VARIABLE": Rule(2, 0),

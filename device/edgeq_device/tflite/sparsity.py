@@ -12,34 +12,56 @@ _ELEMENTS = {1: "<i4", 2: "<u2", 3: "u1"}
 """Element types of the index vectors, by their type in the union."""
 
 
-def check_sparsity(table: Table, rank: int) -> None:
-    """Refuse a description whose parts do not fit each other, at the table's position.
+def stored_elements(table: Table, shape: tuple[int, ...]) -> int:
+    """How many elements a sparse tensor stores; refuses a description that does not fit ``shape``.
 
     Fields of ``table``: 0 the order in which dimensions are stored, 1 which of them are split
-    into blocks, 2 for each stored dimension its size or its compressed rows.
+    into blocks (the blocks are stored after the others), 2 for each stored dimension its size,
+    or its compressed rows: where each row starts, and the positions of its elements.
     """
     order, blocks = table.numbers(0, "<i4"), table.numbers(1, "<i4")
     dimensions = table.tables(2)
-    stored = rank + len(blocks)
-    if sorted(order) != list(range(stored)) or len(dimensions) != stored:
+    rank = len(shape)
+    if sorted(order) != list(range(rank + len(blocks))) or len(dimensions) != len(order):
         _broken(table)
-    if any(not 0 <= dimension < rank for dimension in blocks):
+    if len(set(blocks)) != len(blocks) or any(not 0 <= block < rank for block in blocks):
         _broken(table)
-    for dimension in dimensions:
-        _check_dimension(dimension)
+    sizes = _stored_sizes(table, shape, blocks, dict(zip(order, dimensions)))
+    elements = 1
+    for number, dimension in zip(order, dimensions):
+        elements = _descend(dimension, elements, sizes[number])
+    return elements
 
 
-def _check_dimension(table: Table) -> None:
+def _stored_sizes(
+    table: Table, shape: tuple[int, ...], blocks: tuple[int, ...], by_number: dict[int, Table]
+) -> list[int]:
+    """The sizes of the stored dimensions: the shape in blocks, then the sizes of the blocks."""
+    sizes = list(shape)
+    for place, block in enumerate(blocks):
+        size = by_number[len(shape) + place].scalar(1, "i")
+        if size < 1 or sizes[block] % size:
+            _broken(table)
+        sizes[block] //= size
+        sizes.append(size)
+    return sizes
+
+
+def _descend(table: Table, rows: int, size: int) -> int:
+    """Elements of one more dimension of ``size`` under ``rows`` elements of those before."""
     kind = table.scalar(0, "b")
     if kind == _DENSE:
-        if table.scalar(1, "i") < 1:
+        if table.scalar(1, "i") != size:
             _broken(table)
-        return
-    segments, indices = _indices(table, 2), _indices(table, 4)
-    if kind != _CSR or not segments.size or segments[0] != 0 or segments[-1] != indices.size:
+        return rows * size
+    starts, positions = _indices(table, 2), _indices(table, 4)
+    if kind != _CSR or starts.size != rows + 1 or starts[0] != 0 or starts[-1] != positions.size:
         _broken(table)
-    if (segments[1:] < segments[:-1]).any() or (indices.size and indices.min() < 0):
+    if (starts[1:] < starts[:-1]).any():
         _broken(table)
+    if positions.size and not 0 <= positions.min() <= positions.max() < size:
+        _broken(table)
+    return positions.size
 
 
 def _indices(table: Table, field: int) -> Array:

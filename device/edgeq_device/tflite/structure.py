@@ -58,16 +58,18 @@ def _check_tensor(model: Model, tensor: Tensor) -> None:
     contents = model.contents(tensor)
     if tensor.dtype == "string" and len(contents) and split_strings(contents) is None:
         refuse(model, f"{tensor_label(tensor)} holds texts whose offsets are broken")
-    if not tensor.is_sparse:
-        _check_size(model, tensor, len(contents))
+    if tensor.dtype in ("resource", "variant") and len(contents):
+        refuse(model, f"{tensor_label(tensor)} is a {tensor.dtype} and holds bytes")
+    _check_size(model, tensor, len(contents))
 
 
 def _check_size(model: Model, tensor: Tensor, held: int) -> None:
-    needed = byte_size(tensor.dtype, tensor.elements)
-    if needed is None:
+    full = byte_size(tensor.dtype, tensor.elements)
+    if full is None:
         return
-    if needed > MAX_TENSOR_BYTES:
-        refuse(model, f"{tensor_label(tensor)} takes {needed} bytes, more than 2 GiB")
+    if full > MAX_TENSOR_BYTES:
+        refuse(model, f"{tensor_label(tensor)} takes {full} bytes, more than 2 GiB")
+    needed = full if tensor.stored is None else byte_size(tensor.dtype, tensor.stored)
     if held and held != needed:
         refuse(model, f"{tensor_label(tensor)} takes {needed} bytes, but the file holds {held}")
 
