@@ -6,8 +6,9 @@
     dense_model()         uint8 -> QUANTIZE -> FULLY_CONNECTED -> QUANTIZE -> uint8
     float_dense_model()   float32 -> FULLY_CONNECTED -> float32
     conv_classifier()     uint8 picture -> conv, pool, dense, softmax -> uint8 scores
+    custom_op_model()     one custom operator, as in a compiled model
 
-All of them run in tflite-runtime 2.14 and in ai-edge-litert.
+All but the last run in tflite-runtime 2.14 and in ai-edge-litert.
 """
 
 from __future__ import annotations
@@ -364,6 +365,20 @@ def conv_classifier(size: int = 16, classes: int = 5, channels: int = 3, filters
         ),
         inputs=(0,),
         outputs=(10,),
+    )
+    return build(ModelDef((graph,)))
+
+
+def custom_op_model(op: str = "edgetpu-custom-op") -> bytes:
+    """One custom operator, by default an Edge TPU program, on uint8 "x" (1, 4) -> "y" (1, 4)."""
+    graph = GraphDef(
+        tensors=(
+            TensorDef("x", (1, 4), "uint8", 1.0, 0),
+            TensorDef("y", (1, 4), "uint8", 1.0, 0),
+        ),
+        operators=(OpDef(op, (0,), (1,), custom=True, custom_options=bytes(range(64))),),
+        inputs=(0,),
+        outputs=(1,),
     )
     return build(ModelDef((graph,)))
 

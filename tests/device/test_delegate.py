@@ -19,23 +19,9 @@ from edgeq_device.delegate import (
 )
 from edgeq_device.errors import MissingTool
 from edgeq_device.runtime import LoadOptions, find_runtime, load
-from tests.device.factories import GraphDef, ModelDef, OpDef, TensorDef, build
+from tests.device.factories import custom_op_model
 
 SOURCE = Path(__file__).resolve().parent.parent / "fakes" / "libedgetpu.c"
-
-
-def compiled_model() -> bytes:
-    """A model with one operator for the Edge TPU (which the stand-in takes and does not run)."""
-    graph = GraphDef(
-        tensors=(
-            TensorDef("x", (1, 4), "uint8", 1.0, 0),
-            TensorDef("y", (1, 4), "uint8", 1.0, 0),
-        ),
-        operators=(OpDef("edgetpu-custom-op", (0,), (1,), custom=True),),
-        inputs=(0,),
-        outputs=(1,),
-    )
-    return build(ModelDef((graph,)))
 
 
 def compile_c(source: Path, target: Path) -> str:
@@ -53,7 +39,7 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def attempt(library: str, timeout: float = 20) -> Usable | Unusable:
     options = DelegateOptions(library=library, device="usb:0", timeout=timeout)
-    return probe_edgetpu(compiled_model(), name="m.tflite", options=options)
+    return probe_edgetpu(custom_op_model(), name="m.tflite", options=options)
 
 
 def test_works_in_the_child_then_here(
@@ -68,7 +54,7 @@ def test_works_in_the_child_then_here(
     assert isinstance(verdict, Usable)
     delegate = load_delegate(verdict)
     assert capfd.readouterr().err == "I stand-in.c:1] option device=usb:0\n"
-    model = load(compiled_model(), name="m.tflite", options=LoadOptions(delegate=delegate))
+    model = load(custom_op_model(), name="m.tflite", options=LoadOptions(delegate=delegate))
     (result,) = model.run(np.array([[1, 2, 3, 4]], np.uint8))
     assert (result.shape, result.dtype) == ((1, 4), np.uint8)
     model.close()
@@ -140,7 +126,7 @@ def test_system_library_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         and b"libedgetpu.so.1" in Path("/etc/ld.so.cache").read_bytes()
     ):
         pytest.skip("libedgetpu is installed on this machine")
-    assert probe_edgetpu(compiled_model()) == Unusable(
+    assert probe_edgetpu(custom_op_model()) == Unusable(
         "libedgetpu.so.1 is not installed", "apt install libedgetpu1-std"
     )
 
@@ -160,7 +146,7 @@ def test_name_of_the_system_library(
 def test_explicit_library_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGEQ_LIBEDGETPU", str(tmp_path / "nothing.so"))
     with pytest.raises(MissingTool) as caught:
-        probe_edgetpu(compiled_model())
+        probe_edgetpu(custom_op_model())
     assert str(caught.value) == f"libedgetpu: {tmp_path / 'nothing.so'} does not exist"
     assert caught.value.hint == "see $EDGEQ_LIBEDGETPU"
     with pytest.raises(MissingTool) as caught:
