@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from edgeq.frontends.constant_tensors import Constancy, examine
-from edgeq.frontends.dead_parts import drop_dead_parts
 from edgeq.frontends.fixed_batch import fixed_batch, rows_agree, set_batch
 from edgeq.frontends.trial_values import trial_values
 from edgeq.model import (
     EditableModel,
     add_tensor,
     constant,
+    drop_dead_parts,
     operator_name,
     read,
     set_constant,

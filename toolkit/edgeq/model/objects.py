@@ -1,15 +1,11 @@
-"""The editable model: a .tflite as objects that can be changed and written back.
-
-Reading goes through `edgeq_device.tflite` (which checks every offset); this room only turns
-checked bytes into the generated schema's objects and back. The schema is the one that
-``ai-edge-litert`` ships.
-"""
+"""A .tflite as objects of the generated schema, and what is asked of them."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import Any
 
+import flatbuffers
 import numpy as np
 
 from edgeq_device.errors import MissingTool, ModelError
@@ -17,6 +13,9 @@ from edgeq_device.tensors import Array
 
 EditableModel = Any
 """A ``ModelT`` of the generated schema: subgraphs, operatorCodes, buffers, ... as objects."""
+
+PLACEHOLDER = 1
+"""Writers put this offset where the contents are inside after all; TFLite ignores it too."""
 
 
 def schema() -> Any:
@@ -33,35 +32,54 @@ def schema() -> Any:
 
 
 def read(data: bytes) -> EditableModel:
-    """Checked .tflite bytes -> an editable model with every buffer inline.
+    """Checked .tflite bytes -> an editable model with everything inline.
 
-    Buffers that lie behind the flatbuffer (``Buffer.offset``, as ai-edge-quantizer writes them)
-    are brought in: the frozen compiler's schema does not know them.
+    Constants that lie behind the flatbuffer (``Buffer.offset``, as ai-edge-quantizer writes them)
+    are brought in, and so are options of custom operators: the frozen compiler's schema does not
+    know of such places.
     """
     tables = schema()
     model = tables.ModelT.InitFromObj(tables.Model.GetRootAsModel(data, 0))
     for buffer in model.buffers or ():
-        offset, size = getattr(buffer, "offset", 0), getattr(buffer, "size", 0)
-        if offset and size:
-            if offset + size > len(data):
-                raise ModelError(
-                    "model",
-                    "a constant lies outside the file",
-                    hint="the file is cut short: copy or export it again",
-                )
-            buffer.data = np.frombuffer(data, np.uint8, size, offset)
+        if buffer.offset > PLACEHOLDER:
+            buffer.data = _behind(data, buffer.offset, buffer.size)
         buffer.offset = buffer.size = 0
+    for graph in model.subgraphs or ():
+        for operator in graph.operators or ():
+            if operator.largeCustomOptionsOffset > PLACEHOLDER:
+                operator.customOptions = _behind(
+                    data, operator.largeCustomOptionsOffset, operator.largeCustomOptionsSize
+                )
+            operator.largeCustomOptionsOffset = operator.largeCustomOptionsSize = 0
     return model
+
+
+def _behind(data: bytes, offset: int, size: int) -> Array:
+    if offset + size > len(data):
+        raise ModelError(
+            "model",
+            "a constant lies outside the file",
+            hint="the file is cut short: copy or export it again",
+        )
+    return np.frombuffer(data, np.uint8, size, offset)
 
 
 def write(model: EditableModel) -> bytes:
     """An editable model -> .tflite bytes; the same objects give the same bytes."""
-    import flatbuffers
-
     constants = sum(len(b.data) for b in model.buffers or () if b.data is not None)
-    builder = flatbuffers.Builder(constants + 2**16)
+    builder = _AligningBuilder(constants + 2**16)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+class _AligningBuilder(flatbuffers.Builder):  # type: ignore[misc]
+    """Aligns constants to 16 bytes: the schema asks for it, Python's generated code does not."""
+
+    def StartVector(  # noqa: N802 - flatbuffers' own name
+        self, size: int, count: int, alignment: int
+    ) -> int:
+        """Begin a vector; those of bytes are constants and options."""
+        return int(super().StartVector(size, count, 16 if size == 1 else alignment))
 
 
 def operator_name(model: EditableModel, operator: Any) -> str:
@@ -88,10 +106,15 @@ def operator_code(model: EditableModel, name: str, version: int) -> int:
 
 
 def constant(model: EditableModel, tensor: Any) -> Array | None:
-    """The constant data of ``tensor`` in its own shape and dtype, or None where it is computed."""
+    """The constant data of ``tensor`` in its own shape and dtype, or None where it is computed.
+
+    ModelError where the constant is stored sparse, or in a type that numpy has not.
+    """
     data = model.buffers[tensor.buffer].data
     if data is None or len(data) == 0:
         return None
+    if tensor.sparsity is not None:
+        raise ModelError(tensor_name(tensor), "is stored sparse, which edgeq cannot edit")
     shape = () if tensor.shape is None else tuple(int(size) for size in tensor.shape)
     raw = np.asarray(data, np.uint8).tobytes()
     return np.frombuffer(raw, tensor_dtype(tensor)).reshape(shape)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.model import EditableModel, operator_name
+from edgeq.model.objects import EditableModel, operator_name
 
 _HAS_AN_EFFECT = {"ASSIGN_VARIABLE", "CALL_ONCE", "CUSTOM", "HASHTABLE_IMPORT", "WHILE", "CALL"}
 
