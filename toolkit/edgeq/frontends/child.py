@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -24,7 +25,7 @@ _START = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
 from edgeq.tensorflow_child.__main__ import main
-main()
+main(lean=json.loads(sys.argv[2]))
 """
 
 _QUIET = {
@@ -42,17 +43,20 @@ class TensorFlowChild:
     """A process that holds TensorFlow, and a folder for what goes to and fro.
 
     It starts at once, so that TensorFlow's import (some seconds) runs beside other work, and
-    again at the next request after it died. MissingTool where TensorFlow is not installed.
+    again at the next request after it died. ``lean`` is for models alone: a user's function
+    may need what is left out then. Threads take turns. MissingTool without TensorFlow.
     """
 
-    def __init__(self, *, timeout: float = 1800.0) -> None:
+    def __init__(self, *, lean: bool = False, timeout: float = 1800.0) -> None:
         if importlib.util.find_spec("tensorflow") is None:
             raise MissingTool(
                 "tensorflow",
                 "is not installed, and reading this kind of model needs it",
                 hint='pip install "edgeq[toolkit]"',
             )
+        self._lean = lean
         self._timeout = timeout
+        self._turn = threading.Lock()
         self._scratch = tempfile.TemporaryDirectory(prefix="edgeq-tensorflow-")
         self.folder = Path(self._scratch.name)
         self._stderr = (self.folder / "stderr.txt").open("wb")
@@ -68,6 +72,10 @@ class TensorFlowChild:
 
         ModelError where the process dies or does not answer within the timeout.
         """
+        with self._turn:
+            return self._ask(source, request, progress)
+
+    def _ask(self, source: str, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
         deadline = time.monotonic() + self._timeout
         heard = os.fstat(self._stderr.fileno()).st_size
         try:
@@ -94,15 +102,18 @@ class TensorFlowChild:
 
     def restart(self) -> None:
         """Start the process again where it ended."""
-        if self._process.poll() is not None:
-            self._end()
-            self._process = self._start()
+        with self._turn:
+            if self._process.poll() is not None:
+                self._end()
+                self._process = self._start()
 
     def close(self) -> None:
         """End the process with all that it started, and remove the folder."""
-        self._end()
-        self._stderr.close()
-        self._scratch.cleanup()
+        self._kill()  # whoever waits for an answer goes on
+        with self._turn:
+            self._end()
+            self._stderr.close()
+            self._scratch.cleanup()
 
     def __enter__(self) -> TensorFlowChild:
         return self
@@ -120,7 +131,7 @@ class TensorFlowChild:
         environment.pop("TF_USE_LEGACY_KERAS", None)
         search = [str(Path(entry).resolve()) for entry in sys.path if entry]
         return subprocess.Popen(
-            [sys.executable, "-c", _START, json.dumps(search)],
+            [sys.executable, "-c", _START, json.dumps(search), json.dumps(self._lean)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
@@ -133,13 +144,16 @@ class TensorFlowChild:
         """Kill the process and its group; safe to call again."""
         self.loaded = None
         self._pending = b""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        self._kill()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with suppress(OSError):  # it died with a request unread
                     pipe.close()
+
+    def _kill(self) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
     def _send(self, request: dict[str, Any]) -> None:
         pipe = self._process.stdin

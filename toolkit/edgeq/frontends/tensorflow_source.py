@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +36,9 @@ class TensorFlowSource(Source):
         self.name = request["source"]
         self._request = {"do": "load", **request}
         self._owns_child = child is None
-        self._child = child or TensorFlowChild()
-        self._float: bytes | None = None
-        self._number = 0
+        self._child = child or TensorFlowChild(lean=self.kind != "function")
+        self._worker = ThreadPoolExecutor(1)
+        self._numbers = itertools.count()
         progress("load", 0, 1)
         try:
             self._digest = digest() if digest else None
@@ -49,6 +51,8 @@ class TensorFlowSource(Source):
         self.input_aliases = tuple(() for _ in self.inputs)
         self.notes = tuple(answer["notes"])
         self._versions: dict[str, str] = answer["versions"]
+        # Made while the caller prepares its samples: it is asked for in any case
+        self._float = self._worker.submit(self.convert, "float")
         progress("load", 1, 1)
 
     @property
@@ -65,9 +69,7 @@ class TensorFlowSource(Source):
 
     def float_model(self) -> bytes:
         """The float .tflite with static batch 1, made once."""
-        if self._float is None:
-            self._float = self.convert("float")
-        return self._float
+        return self._float.result()
 
     def integer_model(self) -> bytes:
         """Refuse: it is a float model."""
@@ -86,9 +88,9 @@ class TensorFlowSource(Source):
             raise ConfigError("mode", mode, "one of " + ", ".join(MODES))
         if self._child.loaded is not self:
             self._load()
-        self._number += 1
-        output = self._child.folder / f"model-{self._number}.tflite"
-        paths = self._write_samples(samples or ()) if mode in MODES[2:] else []
+        number = next(self._numbers)
+        output = self._child.folder / f"model-{number}.tflite"
+        paths = self._write_samples(samples or (), number) if mode in MODES[2:] else []
         request = {
             "do": "convert",
             "mode": mode,
@@ -110,6 +112,7 @@ class TensorFlowSource(Source):
         """End the TensorFlow process, unless it was lent."""
         if self._owns_child:
             self._child.close()
+        self._worker.shutdown()
 
     def _load(self) -> dict[str, Any]:
         self._child.loaded = None
@@ -118,7 +121,7 @@ class TensorFlowSource(Source):
         self._child.loaded = self
         return answer
 
-    def _write_samples(self, samples: Sequence[Array]) -> list[Path]:
+    def _write_samples(self, samples: Sequence[Array], conversion: int) -> list[Path]:
         if len(samples) != len(self.inputs):
             raise CalibrationError(
                 self.name, f"has {len(self.inputs)} inputs, but samples for {len(samples)}"
@@ -126,7 +129,7 @@ class TensorFlowSource(Source):
         paths = []
         for number, (array, spec) in enumerate(zip(samples, self.inputs)):
             self._check_samples(array, spec)
-            path = self._child.folder / f"samples-{number}.npy"
+            path = self._child.folder / f"samples-{conversion}-{number}.npy"
             try:
                 np.save(path, np.asarray(array, spec.dtype))
             except OSError as error:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import sys
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from edgeq_device.errors import EdgeqError, InputError, MissingTool, ModelError
@@ -17,11 +19,18 @@ if TYPE_CHECKING:
 Say = Callable[[dict[str, Any]], None]
 
 
-def main() -> None:
-    """Serve requests until stdin ends, with stdout reserved for answers."""
+_NOT_NEEDED = ("matplotlib", "pandas", "scipy", "sklearn")
+"""What Keras imports where it is installed: half of its import time, for nothing used here."""
+
+
+def main(lean: bool = False) -> None:
+    """Serve requests until stdin ends, with stdout reserved for answers.
+
+    ``lean``: no user's function will be imported, so Keras may go without what it can.
+    """
     requests, say = _private_pipes()
     session = _Session(say)
-    with suppress(MissingTool):  # said at the first request
+    with suppress(MissingTool), _quickly(_NOT_NEEDED if lean else ()):  # said at the first request
         _import_tensorflow()
     for line in requests:
         say(_answer(session, json.loads(line)))
@@ -91,6 +100,21 @@ def _private_pipes() -> tuple[Any, Say]:
         answers.flush()
 
     return requests, say
+
+
+@contextmanager
+def _quickly(hidden: Sequence[str]) -> Iterator[None]:
+    """Import with these packages hidden, and without looking for garbage that is not there."""
+    hidden = [name for name in hidden if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+        for name in hidden:
+            del sys.modules[name]
 
 
 def _import_tensorflow() -> None:

@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 
 from edgeq.model import operator_name, read
-from edgeq.tensorflow_child.graphs import freeze
 from edgeq.tensorflow_child.loading import Loaded, Port, last_line, trace
 from edgeq.tensorflow_child.naming import rename
 from edgeq_device.errors import ModelError
@@ -41,12 +40,11 @@ def convert(loaded: Loaded, conversion: Conversion, progress: Progress) -> dict[
     graph = loaded.graph
     if any(conversion.affine):
         graph = trace(_with_affine(loaded, conversion.affine), loaded.inputs)
-    frozen = freeze(graph)
     data = None
-    if conversion.mode in _CALIBRATED and _splits(frozen):
-        data = _convert_classic(loaded, conversion, frozen, progress)
+    if conversion.mode in _CALIBRATED and _splits(graph):
+        data = _convert_classic(loaded, conversion, graph, progress)
     if data is None:
-        data = _convert(loaded, conversion, frozen, progress)
+        data = _convert(loaded, conversion, graph, progress)
     named = rename(
         data, [port.name for port in loaded.inputs], [port.name for port in loaded.outputs]
     )
@@ -61,7 +59,7 @@ def settle_outputs(loaded: Loaded) -> Loaded:
     if not any(-1 in port.shape for port in loaded.outputs):
         return loaded
     float_model = Conversion("float", output="")
-    model = read(_convert(loaded, float_model, freeze(loaded.graph), lambda *_: None))
+    model = read(_convert(loaded, float_model, loaded.graph, lambda *_: None))
     graph = model.subgraphs[0]
     outputs = []
     for port, index in zip(loaded.outputs, graph.outputs):
@@ -76,8 +74,8 @@ def settle_outputs(loaded: Loaded) -> Loaded:
     return replace(loaded, outputs=tuple(outputs))
 
 
-def _convert(loaded: Loaded, conversion: Conversion, frozen: Any, progress: Progress) -> bytes:
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+def _convert(loaded: Loaded, conversion: Conversion, graph: Any, progress: Progress) -> bytes:
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([graph])
     _configure(converter, conversion, loaded.inputs, progress)
     try:
         return bytes(converter.convert())
@@ -91,19 +89,19 @@ def _convert(loaded: Loaded, conversion: Conversion, frozen: Any, progress: Prog
         ) from error
 
 
-def _splits(frozen: Any) -> bool:
-    return any(operation.type in ("Split", "SplitV") for operation in frozen.graph.get_operations())
+def _splits(graph: Any) -> bool:
+    return any(operation.type in ("Split", "SplitV") for operation in graph.graph.get_operations())
 
 
 def _convert_classic(
-    loaded: Loaded, conversion: Conversion, frozen: Any, progress: Progress
+    loaded: Loaded, conversion: Conversion, graph: Any, progress: Progress
 ) -> bytes | None:
     """By TensorFlow's older quantizer; None where it cannot.
 
     The newer one gives other bytes, and other float leftovers, from run to run where an output
     of a SPLIT is not used, as in an unrolled LSTM. The older one writes PRELU wrongly.
     """
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([graph])
     _configure(converter, conversion, loaded.inputs, progress)
     converter.experimental_new_quantizer = False
     try:

@@ -105,12 +105,16 @@ def _sizes(shape: Any) -> tuple[int, ...]:
 
 
 def trace(call: Call, inputs: Sequence[Port]) -> Any:
-    """The graph of ``call`` for these inputs, its inputs and outputs in order."""
+    """The graph of ``call`` for these inputs, its inputs and outputs in order.
+
+    Without AutoGraph, as Keras itself traces its models.
+    """
     specs = [
         tf.TensorSpec(port.shape, port.dtype, name=f"input_{number}")
         for number, port in enumerate(inputs)
     ]
-    return tf.function(lambda *tensors: call(tensors)).get_concrete_function(*specs)
+    traced = tf.function(lambda *tensors: call(tensors), autograph=False)
+    return traced.get_concrete_function(*specs)
 
 
 def fixed_shape(source: str, what: str, shape: Any) -> tuple[int, ...]:
