@@ -1,0 +1,19 @@
+"""Run a bundle or a .tflite on the Edge TPU or the CPU: decided once, and said why."""
+
+from __future__ import annotations
+
+from edgeq_device.runner.backends import BACKENDS, RunnerOptions
+from edgeq_device.runner.deployment import Deployment, open_deployment
+from edgeq_device.runner.feeding import feeder
+from edgeq_device.runner.running import DecodeOptions, Result, Runner
+
+__all__ = [
+    "BACKENDS",
+    "DecodeOptions",
+    "Deployment",
+    "Result",
+    "Runner",
+    "RunnerOptions",
+    "feeder",
+    "open_deployment",
+]
