@@ -39,7 +39,8 @@ def _head(flow: Flow) -> tuple[Allowance, ...]:
     operators = [
         op
         for op in flow.graph.operators
-        if op.index in flow.head and _is_known(op) and _is_float(flow, op)
+        if op.index in flow.head - flow.tail and _is_known(op) and _is_float(flow, op)
+        if not set(op.outputs) & set(flow.graph.outputs)
     ]
     return _named("cpu-head", operators, (), "only a CPU can run these first operators")
 
