@@ -76,8 +76,12 @@ def _check_operands(operator: Operator) -> None:
         raise _Unfit(f"has {len(operator.inputs)} inputs and needs {needs.inputs}")
     if len(operator.outputs) < needs.outputs:
         raise _Unfit(f"has {len(operator.outputs)} outputs and needs {needs.outputs}")
-    if ABSENT in operator.inputs[: needs.optional]:
-        raise _Unfit(f"lacks its input {operator.inputs.index(ABSENT)}")
+    absent = {place for place, index in enumerate(operator.inputs) if index == ABSENT}
+    missing = [place for place in absent if place not in needs.optional]
+    if not absent.issuperset(needs.together):
+        missing += absent.intersection(needs.together)
+    if missing:
+        raise _Unfit(f"lacks its input {min(missing)}")
 
 
 def _check_types(graph: Subgraph, operator: Operator) -> None:

@@ -139,7 +139,9 @@ def _check_outputs(model: Model, graph: Subgraph, operator: Operator, ready: set
         tensor = graph.tensors[index]
         if model.is_constant(tensor):
             refuse(model, f"{name} writes the constant {tensor_label(tensor)}")
-        if index in ready and not tensor.is_variable:
+        if tensor.is_variable:
+            refuse(model, f"{name} writes the variable {tensor_label(tensor)}")
+        if index in ready:
             refuse(model, f"{name} writes {tensor_label(tensor)} a second time")
 
 
