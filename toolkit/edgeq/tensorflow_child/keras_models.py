@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 import tensorflow as tf
 
+from edgeq.tensorflow_child.legacy_keras import forgiving_layers
 from edgeq.tensorflow_child.loading import (
     Loaded,
     Port,
@@ -27,7 +29,8 @@ _LONGEST_UNROLLED = 512
 def load_keras_file(source: str, path: str) -> Loaded:
     """A .keras or .h5 file; nothing of it is executed but Keras' own layers."""
     try:
-        model = tf.keras.models.load_model(path, compile=False)
+        old = None if zipfile.is_zipfile(path) else forgiving_layers()
+        model = tf.keras.models.load_model(path, custom_objects=old, compile=False)
     except Exception as error:
         raise unreadable(source, path, error) from error
     return from_keras(source, model)

@@ -184,15 +184,16 @@ def _walk(structure: Any, path: str, found: list[tuple[str, Any]]) -> None:
 
 
 def last_line(error: BaseException) -> str:
-    """The line of an exception that says most, with its type, short enough for a sentence.
+    """The sentence of an exception that says most, with its type, at most 300 letters.
 
-    TensorFlow and Keras wrap the user's error in lines about where it happened.
+    TensorFlow and Keras wrap the cause in lines about where it happened.
     """
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     raised = [line for line in lines if re.match(r"\w+(Error|Exception): \S", line)]
-    telling = [line for line in lines if not re.match(_WRAPPING, line)]
     if lines and lines[0].startswith("in user code") and raised:
-        return raised[0][:300]
-    said = telling[0] if telling else "no message"
+        return raised[0].split(". ")[0][:300]
+    inner = re.findall(r"Exception encountered: (.+)", text)
+    telling = inner or [line for line in lines if not re.match(_WRAPPING, line)]
+    said = telling[0].split(". ")[0] if telling else "no message"
     return f"{type(error).__name__}: {said[:300]}"

@@ -24,7 +24,8 @@ def unreadable(source: str, path: str, error: Exception) -> ModelError:
     """The error to show for what ``keras.models.load_model`` raised."""
     text = str(error)
     unknown = _UNKNOWN.search(text)
-    if unknown:
+    saved_by = _saved_by(path)
+    if unknown and not (saved_by or "").startswith("2."):
         return ModelError(
             source,
             f"uses {unknown.group(1)!r}, which Keras does not know",
@@ -40,7 +41,6 @@ def unreadable(source: str, path: str, error: Exception) -> ModelError:
         )
     if "No model config" in text:
         return ModelError(source, "holds weights only, not the model", hint=_WHOLE)
-    saved_by = _saved_by(path)
     if saved_by is None or isinstance(error, _DAMAGE):
         return ModelError(source, f"is damaged or no Keras model{_why(path, error)}", hint=_WHOLE)
     return ModelError(
