@@ -10,14 +10,13 @@ from edgeq.bulk import BulkModel
 from edgeq.calibration import load_dataset
 from edgeq.config import BuildSpec
 from edgeq.evaluate import Evaluation, evaluate
-from edgeq_device import runtime
-from edgeq_device.bundle import InputInfo, looks_like_bundle, open_bundle
+from edgeq_device.bundle import InputInfo
 from edgeq_device.errors import ModelError
 from edgeq_device.progress import Progress, silent
-from edgeq_device.runner import to_input
+from edgeq_device.runner import Deployment, converter, open_deployment
+from edgeq_device.runtime import LoadOptions
 from edgeq_device.tasks import read_labels
 from edgeq_device.tensors import Array
-from edgeq_device.tflite import read_model
 
 BATCH = 2048
 """Samples that are read, converted and predicted at once."""
@@ -38,15 +37,6 @@ class JudgeSpec:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A model on the CPU, and how it is fed."""
-
-    data: bytes
-    inputs: tuple[InputInfo, ...]
-    labels: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Verdict:
     """The evaluation, and what it was made of."""
 
@@ -58,21 +48,20 @@ class Verdict:
 
 def judge(spec: JudgeSpec, *, progress: Progress = silent) -> Verdict:
     """Evaluate; EdgeqError where the model or the data cannot be used."""
-    model = open_judged(spec)
-    labels = read_labels(spec.labels) if spec.labels else model.labels
-    declared = tuple(info.preprocessing for info in model.inputs)
-    specs = tuple(info.spec for info in model.inputs)
-    dataset = load_dataset(spec.data, specs, labels, declared, threads=spec.threads)
-    options = runtime.LoadOptions(threads=spec.threads, runtime=spec.runtime)
-    predictor = _Predictor(BulkModel(model.data, str(spec.model), options), model.inputs)
-    classes = predictor.model.single.outputs[0].shape
-    if len(predictor.model.single.outputs) != 1 or len(classes) != 2:
-        raise ModelError(
-            spec.model,
-            f"has outputs {[list(one.shape) for one in predictor.model.single.outputs]}, "
-            "but accuracy needs one of class scores, [1, classes]",
-            hint="evaluate a classifier",
+    with open_deployment(spec.model, runtime=spec.runtime) as model:
+        inputs = declared_inputs(model, spec)
+        labels = read_labels(spec.labels) if spec.labels else model.labels
+        options = LoadOptions(threads=spec.threads, runtime=spec.runtime)
+        predictor = _Predictor(
+            BulkModel(bytes(model.model("cpu")), str(spec.model), options), inputs
         )
+    dataset = load_dataset(
+        spec.data,
+        tuple(info.spec for info in inputs),
+        labels,
+        tuple(info.preprocessing for info in inputs),
+        threads=spec.threads,
+    )
     found = evaluate(
         predictor,
         dataset.batches(BATCH),
@@ -80,7 +69,7 @@ def judge(spec: JudgeSpec, *, progress: Progress = silent) -> Verdict:
         total=len(dataset),
         progress=progress,
     )
-    used = predictor.model.single.runtime
+    used = predictor.model.single
     return Verdict(
         found,
         dataset.class_names,
@@ -89,39 +78,45 @@ def judge(spec: JudgeSpec, *, progress: Progress = silent) -> Verdict:
             "data": spec.data,
             "labels_matched_by": dataset.matched_by,
             "backend": "cpu",
-            "runtime": {"name": used.name, "version": used.version},
-            "threads": predictor.model.single.threads,
+            "runtime": {"name": used.runtime.name, "version": used.runtime.version},
+            "threads": used.threads,
         },
         notes=(*dataset.warnings, f"labels matched by {dataset.matched_by}"),
     )
 
 
-def open_judged(spec: JudgeSpec) -> Judged:
-    """The CPU model of a bundle, or a .tflite that has survived a first run in a child."""
-    if looks_like_bundle(spec.model):
-        with open_bundle(spec.model) as bundle:
-            return Judged(bytes(bundle.model("cpu")), bundle.manifest.inputs, bundle.labels)
-    model = read_model(spec.model)
-    probe = runtime.probe(spec.model)
-    if not probe.runs:
-        raise ModelError(spec.model, f"cannot run on a CPU: {probe.reason}")
+def declared_inputs(model: Deployment, spec: JudgeSpec) -> tuple[InputInfo, ...]:
+    """How the inputs are fed: as the bundle says, or for a bare .tflite as the options say."""
+    if not spec.preprocess:
+        return model.inputs
     asked = BuildSpec(model=str(spec.model), preprocess=spec.preprocess)
     inputs = []
-    for tensor in model.input_specs():
-        declared = asked.preprocessing_of(tensor.name)
-        in_model = tensor.dtype == "uint8"
-        applied = "none declared" if declared is None else "model" if in_model else "device"
-        inputs.append(InputInfo(tensor, declared, applied))
-    return Judged(bytes(model.data), tuple(inputs), ())
+    for info in model.inputs:
+        declared = asked.preprocessing_of(info.spec.name)
+        if declared is None:
+            inputs.append(info)
+        else:
+            applied = "model" if info.spec.dtype == "uint8" else "device"
+            inputs.append(InputInfo(info.spec, declared, applied))
+    return tuple(inputs)
 
 
 class _Predictor:
+    """Feeds raw test data to the model; scores stay in the model's own numbers."""
+
     def __init__(self, model: BulkModel, inputs: tuple[InputInfo, ...]) -> None:
         self.model = model
-        self.inputs = inputs
+        self.converters = tuple(converter(info) for info in inputs)
+        outputs = model.single.outputs
+        if len(outputs) != 1 or len(outputs[0].shape) != 2:
+            raise ModelError(
+                model.single.name,
+                f"has outputs {[list(output.shape) for output in outputs]}, but accuracy needs "
+                "one of class scores, [1, classes]",
+                hint="evaluate a classifier",
+            )
 
     def predict(self, arrays: tuple[Array, ...]) -> Array:
-        """Raw inputs, each [N, ...] -> scores [N, classes], as the model gives them."""
-        ready = tuple(to_input(raw, info) for raw, info in zip(arrays, self.inputs, strict=True))
-        scores = self.model.run(ready)[0]
-        return scores.reshape(len(scores), -1)
+        """Raw inputs, each [N, ...] -> scores [N, classes]."""
+        ready = tuple(convert(raw) for convert, raw in zip(self.converters, arrays, strict=True))
+        return self.model.run(ready)[0]

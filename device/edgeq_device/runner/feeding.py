@@ -15,29 +15,42 @@ Convert = Callable[[Array], Array]
 
 
 def feeder(info: InputInfo) -> Convert:
-    """A function from an array to the input's own dtype and shape.
+    """A function from one sample to the input's own dtype and shape, as `converter` has it.
+
+    The batch of 1 may be left out. InputError for another shape.
+    """
+    spec = info.spec
+    convert = converter(info)
+
+    def feed(array: Array) -> Array:
+        ready = convert(array)
+        return ready if ready.shape == spec.shape else _shaped(spec, ready)
+
+    return feed
+
+
+def converter(info: InputInfo) -> Convert:
+    """A function from an array of any number of samples to the input's own dtype.
 
     uint8 are raw pixels: they go in as they are, unless the device has to apply the declared
     preprocessing. Floats are model values, quantized with the input's scale and zero point.
-    The input's own dtype is left alone. The batch of 1 may be left out. InputError otherwise.
+    The input's own dtype is left alone. InputError for any other dtype.
     """
     spec = info.spec
     own = np.dtype(spec.dtype)
     pixels = _pixels_in(info)
     values = _values_in(info)
 
-    def feed(array: Array) -> Array:
+    def convert(array: Array) -> Array:
         if array.dtype == np.uint8:
-            ready = pixels(array)
-        elif array.dtype == own:
-            ready = array
-        elif array.dtype.kind == "f":
-            ready = values(array)
-        else:
-            raise _wrong_type(spec, array)
-        return ready if ready.shape == spec.shape else _shaped(spec, ready)
+            return pixels(array)
+        if array.dtype == own:
+            return array
+        if array.dtype.kind == "f":
+            return values(array)
+        raise _wrong_type(spec, array)
 
-    return feed
+    return convert
 
 
 def _pixels_in(info: InputInfo) -> Convert:
@@ -59,7 +72,9 @@ def _as_pixels(pixels: Array, spec: TensorSpec) -> Array:
 
 def _values_in(info: InputInfo) -> Convert:
     spec, preprocessing = info.spec, info.preprocessing
-    if info.applied != "model" or preprocessing is None or _is_folded(spec, preprocessing):
+    if info.applied != "model" or preprocessing is None:
+        return spec.quantize
+    if preprocessing.is_identity or _is_folded(spec, preprocessing):
         return spec.quantize
     mean = np.asarray(preprocessing.mean, np.float32)
     std = np.asarray(preprocessing.std, np.float32)
