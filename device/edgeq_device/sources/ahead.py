@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 T = TypeVar("T")
 
@@ -23,14 +27,14 @@ def default_threads() -> int:
 def read_ahead(jobs: Iterable[Callable[[], T]], threads: int | None = None) -> Iterator[T]:
     """The results of ``jobs`` in their order, worked out on ``threads`` ahead of the consumer.
 
-    At most ``2 * threads`` results wait. An exception in a job comes out in the job's place.
-    ``jobs`` itself is walked on the caller's thread. Closing the generator, or an exception such
-    as Ctrl-C in it, drops the jobs not yet begun and ends the threads.
+    At most ``2 * threads`` results wait. An exception in a job, or in ``jobs`` itself, which is
+    walked on the caller's thread, comes out in its place. Closing the generator, or Ctrl-C in
+    it, drops the jobs not yet begun and ends the threads.
     """
-    from concurrent.futures import Future, ThreadPoolExecutor
+    from concurrent.futures import ThreadPoolExecutor
 
     threads = max(1, threads or default_threads())
-    walk = iter(jobs)
+    walk = _with_error_last(jobs)
     waiting: deque[Future[T]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="edgeq-source") as pool:
         try:
@@ -42,3 +46,15 @@ def read_ahead(jobs: Iterable[Callable[[], T]], threads: int | None = None) -> I
         finally:
             for each in waiting:
                 each.cancel()
+
+
+def _with_error_last(jobs: Iterable[Callable[[], T]]) -> Iterator[Callable[[], T]]:
+    """The jobs; what walking them raises becomes the last job, behind the results before it."""
+    try:
+        yield from jobs
+    except Exception as cause:
+        yield partial(_fail, cause)
+
+
+def _fail(cause: Exception) -> NoReturn:
+    raise cause

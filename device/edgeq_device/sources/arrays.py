@@ -131,6 +131,8 @@ def _stored(name: str, opener: Callable[[], BinaryIO], length: int) -> StoredArr
             f"holds {kind}, which edgeq never loads",
             hint="save plain numbers: numpy.save(path, numpy.asarray(data, numpy.float32))",
         )
+    if not dtype.itemsize or min(shape, default=0) < 0:  # would hold any number of samples
+        raise InputError(name, "a broken NumPy file (its header)", hint="save the file again")
     if length - offset < dtype.itemsize * math.prod(shape):
         raise _cut(name)
     stored = StoredArray(name, tuple(shape), dtype, opener, offset)

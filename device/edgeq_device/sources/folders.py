@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from edgeq_device.errors import InputError
 
@@ -52,7 +53,11 @@ def class_folders(folder: Path | str) -> tuple[ClassFolder, ...]:
     A subfolder without pictures counts as a class, as it holds a place in the sorted order.
     InputError where the folder is missing, unreadable, or no subfolder holds a picture.
     """
-    children = sorted(_existing(Path(folder)).iterdir(), key=lambda path: path.name)
+    folder = _existing(Path(folder))
+    try:
+        children = sorted(folder.iterdir(), key=lambda path: path.name)
+    except OSError as cause:
+        _refuse(cause)
     found = tuple(
         ClassFolder(child.name, _walk(child))
         for child in children
@@ -75,7 +80,7 @@ def _existing(folder: Path) -> Path:
     return folder
 
 
-def _refuse(cause: OSError) -> None:
+def _refuse(cause: OSError) -> NoReturn:
     problem = f"could not be read ({cause.strerror})"
     raise InputError(cause.filename, problem, hint="check its permissions") from cause
 

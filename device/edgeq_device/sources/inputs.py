@@ -65,8 +65,12 @@ def read_inputs(
 
     A source is a picture, a folder of pictures, a .npy or .npz file with one sample or a batch,
     or "-": one such file from ``stdin`` (default: the process's own). InputError names the
-    source that is missing, broken or does not fit. Close the generator to end its threads.
+    source that is missing (before anything is read), broken, or does not fit. Close the
+    generator to end its threads.
     """
+    for source in sources:
+        if str(source) != "-" and not Path(source).exists():
+            raise InputError(source, "no such file or folder", hint="check the path")
     return read_ahead(_jobs(sources, wanted, stdin), threads)
 
 

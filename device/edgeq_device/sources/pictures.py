@@ -82,7 +82,7 @@ def open_picture(source: PictureFile, name: str = "") -> Image:
     name = name or _name_of(source)
     with _open(source, name) as file:
         try:
-            picture: Image = pillow.open(file)
+            picture = _identify(file)
             picture.load()
         except Exception as cause:  # a damaged file makes pillow's decoders raise anything
             raise _unreadable(name, file, cause) from cause
@@ -162,6 +162,17 @@ def _letterbox(picture: Image, size: tuple[int, int], resample: Any) -> Image:
     corner = ((size[0] - width) // 2, (size[1] - height) // 2)
     canvas.paste(picture.resize((width, height), resample), corner)
     return canvas
+
+
+def _identify(file: BinaryIO) -> Image:
+    pillow = _pillow()
+    try:
+        return pillow.open(file)
+    except pillow.UnidentifiedImageError:
+        # Another thread may have been about to load pillow's rarer formats: now they are there.
+        pillow.init()
+        file.seek(0)
+        return pillow.open(file)
 
 
 def _orientation(picture: Image) -> int:

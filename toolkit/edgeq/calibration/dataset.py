@@ -38,7 +38,8 @@ class Dataset:
     labels: Array
     """The class number of each sample, int64 [N]."""
     matched_by: str
-    """How labels were found: "y" (in the file), "name" or "sorted order" (of class folders)."""
+    """How labels were found: "class number" or "name" (in y, or of class folders), or "sorted
+    order" (of class folders)."""
     class_names: tuple[str, ...]
     """The label of each class number; of class folders their names, where no labels were given."""
     warnings: tuple[str, ...] = ()
@@ -97,7 +98,7 @@ def _from_npz(source: str, wanted: Wanted, labels: tuple[str, ...]) -> Dataset:
     return Dataset(
         source,
         numbers,
-        "y",
+        "name" if answers.dtype.kind in "US" else "class number",
         labels,
         _batches=partial(_array_batches, source, wanted, stored),
     )

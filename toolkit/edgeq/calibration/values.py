@@ -59,7 +59,7 @@ class CalibrationSet:
     def is_pixels(self) -> tuple[bool, ...]:
         """Per input: are its samples raw pixels, to which the preprocessing still applies?"""
         return tuple(
-            array.dtype == np.uint8 and (spec.is_quantized or spec.dtype == "float32")
+            array.dtype == np.uint8 and (spec.is_quantized or spec.dtype.startswith("float"))
             for array, spec in zip(self.arrays, self.inputs, strict=True)
         )
 
