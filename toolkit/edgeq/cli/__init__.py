@@ -1,0 +1,86 @@
+"""The command ``edgeq``: the host's verbs, and the device's."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from edgeq.cli import building, judging
+from edgeq_device.cli import DEVICE_COMMANDS, add_commands
+from edgeq_device.console import ErrorBoundary
+from edgeq_device.errors import MissingTool
+
+TOOLKIT = 'pip install "edgeq[toolkit]"'
+TOOLKIT_MODULES = ("ai_edge_litert", "PIL", "rich", "matplotlib", "platformdirs", "tomli")
+
+EXAMPLES = {
+    "build": (
+        'edgeq build model.keras --calibration photos/ --preprocess "[0,1]" -o model.edgeq',
+        "edgeq build model_int8.tflite --require-compiled",
+    ),
+    "compare": (
+        'edgeq compare model.keras --calibration photos/ --data test/ --preprocess "[0,1]"',
+        "edgeq compare model.keras --calibration c.npz --data test.npz --picture table.png",
+    ),
+    "evaluate": (
+        "edgeq evaluate model.edgeq --data test.npz --picture confusion.png",
+        "edgeq evaluate model.tflite --data pictures_by_class/ --labels labels.txt --json",
+    ),
+    "demo": ("edgeq demo", "edgeq demo --full-mnist -o demo-out --force"),
+}
+
+
+def host_verb(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, saying what to install where the toolkit's libraries are missing."""
+
+    @functools.wraps(command)
+    def guarded(*arguments: Any, **options: Any) -> None:
+        if sys.version_info < (3, 10):
+            version = ".".join(map(str, sys.version_info[:2]))
+            raise MissingTool(
+                f"edgeq {command.__name__}",
+                f"needs Python 3.10 or later, this is {version}",
+                hint="build on another machine; this one runs, verifies and benchmarks bundles",
+            )
+        try:
+            command(*arguments, **options)
+        except ModuleNotFoundError as error:
+            name = (error.name or "").split(".")[0]
+            if name not in TOOLKIT_MODULES:
+                raise
+            raise MissingTool(
+                f"edgeq {command.__name__}", f"needs {name}, which is not installed", hint=TOOLKIT
+            ) from error
+
+    return guarded
+
+
+def make_app() -> typer.Typer:
+    """The whole command line."""
+    app = typer.Typer(
+        cls=ErrorBoundary,
+        name="edgeq",
+        help="From any float model to a running Google Coral Edge TPU.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for command in (building.build, building.compare, judging.evaluate, judging.demo):
+        examples = "\n".join(f"  {line}" for line in EXAMPLES[command.__name__])
+        app.command(command.__name__, epilog=f"\b\nExamples:\n{examples}")(host_verb(command))
+    add_commands(app)
+    return app
+
+
+def main() -> None:
+    """Run the command line."""
+    make_app()()
+
+
+__all__ = ["DEVICE_COMMANDS", "main", "make_app"]
