@@ -57,9 +57,9 @@ class Manifest:
             *((edgetpu.member,) if edgetpu else ()),
         )
 
-    def to_json(self) -> bytes:
-        """The bytes of manifest.json: the same for equal manifests, UTF-8, with a final newline."""
-        plain = {
+    def as_dict(self) -> dict[str, Any]:
+        """The plain form, as manifest.json holds it."""
+        return {
             "format": self.format,
             "name": self.name,
             "edgeq_version": self.edgeq_version,
@@ -74,7 +74,10 @@ class Manifest:
             "notes": list(self.notes),
             "provenance": self.provenance,
         }
-        text = json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False)
+
+    def to_json(self) -> bytes:
+        """The bytes of manifest.json: the same for equal manifests, UTF-8, with a final newline."""
+        text = json.dumps(self.as_dict(), indent=1, ensure_ascii=False, allow_nan=False)
         return (text + "\n").encode("utf-8")
 
     @classmethod

@@ -1,0 +1,89 @@
+"""Annotated pictures in a folder, one per input."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgeq_device import console
+from edgeq_device.errors import ConfigError, OutputError
+
+if TYPE_CHECKING:
+    from edgeq_device.runner import Result
+    from edgeq_device.sources import Input
+
+
+class PictureSaver:
+    """Saves what was seen, with what the model said of it, as PNG; ``note`` names the model."""
+
+    def __init__(self, folder: Path, note: str, *, force: bool) -> None:
+        self._folder = folder
+        self._note = note
+        self._force = force
+        self._used: set[str] = set()
+        self._warned = False
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            problem = f"cannot be made: {error.strerror}"
+            raise OutputError(folder, problem, hint="name another folder") from None
+
+    def save(self, each: Input, result: Result, milliseconds: float) -> Path | None:
+        """Draw and write one picture; None (with a warning, once) where there is none to draw."""
+        from edgeq_device.tasks import Classification, annotate
+
+        picture = _picture_of(each)
+        if picture is None or not isinstance(result, Classification):
+            if not self._warned:
+                what = "raw outputs" if picture else "inputs that are no pictures"
+                console.warn(f"--save-dir: nothing is drawn for {what}")
+            self._warned = True
+            return None
+        path = self._path(each.name)
+        drawn = annotate(picture, result, f"{self._note} · {milliseconds:.1f} ms")
+        self._write(drawn, path)
+        return path
+
+    def _path(self, name: str) -> Path:
+        stem = re.sub(r"[^\w.-]+", "_", Path(name).stem if "[" not in name else name).strip("_")
+        unique, count = stem, 1
+        while unique in self._used:
+            count += 1
+            unique = f"{stem}-{count}"
+        self._used.add(unique)
+        path = self._folder / f"{unique}.png"
+        if path.exists() and not self._force:
+            allowed = "a folder without that picture"
+            raise ConfigError("--save-dir", str(path), allowed, hint="--force overwrites it")
+        return path
+
+    def _write(self, drawn: Any, path: Path) -> None:
+        temporary = path.with_name(f".{path.name}.part")
+        try:
+            drawn.save(temporary, format="PNG")
+            temporary.replace(path)
+        except OSError as error:
+            problem = f"cannot be written: {error.strerror or error}"
+            raise OutputError(path, problem, hint="free some space") from None
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _picture_of(each: Input) -> Any:
+    """The picture that was given, or the pixels of an array that looks like one; else None."""
+    from edgeq_device.sources import open_picture
+
+    if each.picture is not None:
+        return open_picture(each.picture, each.name)
+    import numpy as np
+
+    array = each.arrays[0]
+    if len(each.arrays) != 1 or array.dtype != np.uint8 or array.ndim not in (3, 4):
+        return None
+    pixels = array[0] if array.ndim == 3 or array.shape[-1] != 1 else array[0, ..., 0]
+    if pixels.ndim == 3 and pixels.shape[-1] != 3:
+        return None
+    from PIL import Image
+
+    return Image.fromarray(pixels)
