@@ -5,13 +5,12 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from edgeq.cli import building, judging
-from edgeq_device.cli import DEVICE_COMMANDS, add_commands
-from edgeq_device.console import ErrorBoundary
+from edgeq_device.cli import APP_SETTINGS, register, show_version
 from edgeq_device.errors import MissingTool
 
 TOOLKIT = 'pip install "edgeq[toolkit]"'
@@ -61,26 +60,31 @@ def host_verb(command: Callable[..., None]) -> Callable[..., None]:
 
 def make_app() -> typer.Typer:
     """The whole command line."""
-    app = typer.Typer(
-        cls=ErrorBoundary,
-        name="edgeq",
-        help="From any float model to a running Google Coral Edge TPU.",
-        no_args_is_help=True,
-        add_completion=False,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-    for command in (building.build, building.compare, judging.evaluate, judging.demo):
-        examples = "\n".join(f"  {line}" for line in EXAMPLES[command.__name__])
-        app.command(command.__name__, epilog=f"\b\nExamples:\n{examples}")(host_verb(command))
-    add_commands(app)
+    app = typer.Typer(name="edgeq", **APP_SETTINGS)
+    for command in (building.build, building.compare, judging.evaluate):
+        add_host_verb(app, command)
+    register(app)
+    add_host_verb(app, judging.demo)
+    app.callback()(edgeq)
     return app
+
+
+def add_host_verb(app: typer.Typer, command: Callable[..., None]) -> None:
+    """Add one of the host's commands, with its examples at the end of its help."""
+    examples = "\n".join(f"  {line}" for line in EXAMPLES[command.__name__])
+    add = app.command(command.__name__, epilog=f"\b\nExamples:\n{examples}")
+    add(host_verb(command))
+
+
+def edgeq(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=show_version, is_eager=True, help="show the version"),
+    ] = False,
+) -> None:
+    """From any float model to a running Google Coral Edge TPU, in one command."""
 
 
 def main() -> None:
     """Run the command line."""
-    make_app()()
-
-
-__all__ = ["DEVICE_COMMANDS", "main", "make_app"]
+    make_app()(prog_name="edgeq")
