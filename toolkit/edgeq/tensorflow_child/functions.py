@@ -11,10 +11,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from edgeq.tensorflow_child.graphs import at_batch_one, common_batch
+from edgeq.tensorflow_child.graphs import at_batch_one, true_batch
 from edgeq.tensorflow_child.keras_models import from_keras
 from edgeq.tensorflow_child.loading import Loaded, last_line
-from edgeq.tensorflow_child.saved_models import from_concrete
+from edgeq.tensorflow_child.saved_models import from_concrete, named_ends
 from edgeq_device.errors import EdgeqError, ModelError
 
 _RETURNS = "let it return a Keras model or a tf.function with an input_signature"
@@ -107,11 +107,8 @@ def _concrete(source: str, function: Any) -> Any:
         concrete = function.get_concrete_function()
     except Exception as error:
         raise _failed(source, "cannot be traced", error) from error
-    specs = tf.nest.flatten(concrete.structured_input_signature)
-    batch = common_batch(
-        [spec.shape for spec in specs], [tensor.shape for tensor in concrete.outputs]
-    )
-    if batch is None or batch == 1:
+    batch = true_batch(source, concrete, *named_ends(concrete))
+    if batch is None:
         return concrete
     signature = tf.nest.map_structure(
         lambda spec: tf.TensorSpec(at_batch_one(spec.shape, batch), spec.dtype, spec.name),

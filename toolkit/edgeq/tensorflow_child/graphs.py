@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from edgeq.tensorflow_child.loading import Loaded, Port, assemble, fixed_shape, numeric_dtype
+from edgeq.tensorflow_child.loading import (
+    Loaded,
+    Port,
+    assemble,
+    fixed_shape,
+    numeric_dtype,
+    trace,
+)
 from edgeq_device.errors import ModelError
+
+Named = Sequence[tuple[str, Any]]
+"""Names with their tensors, or with tensor specs."""
 
 
 def freeze(concrete: Any) -> Any:
@@ -20,39 +31,71 @@ def freeze(concrete: Any) -> Any:
 def from_graph(
     source: str,
     concrete: Any,
-    inputs: Sequence[tuple[str, Any]],
-    outputs: Sequence[tuple[str, Any]],
+    inputs: Named,
+    outputs: Named,
 ) -> Loaded:
     """A concrete function with named input and output tensors -> a model with batch 1.
 
     The frozen graph is imported again with its placeholders at batch 1, so that every shape
     behind them is known; calling the function with batch 1 would leave them open.
     """
+    batch = true_batch(source, concrete, inputs, outputs)
     frozen = freeze(concrete)
-    batch = common_batch([spec.shape for _, spec in inputs], [spec.shape for _, spec in outputs])
     ports = []
     for name, spec in inputs:
         what = f"input {name!r}"
         shape = fixed_shape(source, what, at_batch_one(spec.shape, batch))
         ports.append(Port(name, shape, numeric_dtype(source, what, spec.dtype)))
-    feeds = _by_name(frozen.inputs, [spec for _, spec in inputs], source)
-    call = _imported(frozen, feeds, ports, _order(concrete, frozen, outputs))
+    call = _imported(source, frozen, ports, inputs, _order(concrete, frozen, outputs))
     return assemble(source, call, ports, [name for name, _ in outputs])
 
 
-def common_batch(inputs: Sequence[Any], outputs: Sequence[Any]) -> int | None:
-    """The batch size that inputs and outputs share, None where there is none but an open one.
+def true_batch(source: str, concrete: Any, inputs: Named, outputs: Named) -> int | None:
+    """The batch above 1 that all inputs and outputs share; None where there is none.
 
-    A first size above 1 is a batch only where all inputs and outputs have it: a model of
-    one waveform of 15,600 samples has none.
+    A picture without a batch dimension may look the same, so the rows are tried: in a batch,
+    a change in one row leaves the answers of all others alone.
     """
-    firsts = {_first(shape) for shape in (*inputs, *outputs)}
-    sizes = firsts - {None}
-    return sizes.pop() if len(sizes) == 1 else None
+    shapes = [tf.TensorShape(spec.shape) for _, spec in (*inputs, *outputs)]
+    if not all(shape.rank and shape.rank > 1 and shape.is_fully_defined() for shape in shapes):
+        return None
+    firsts = {int(shape[0]) for shape in shapes}
+    if len(firsts) != 1 or max(firsts) < 2:
+        return None
+    ports = [
+        Port(name, tuple(spec.shape), numeric_dtype(source, f"input {name!r}", spec.dtype))
+        for name, spec in inputs
+    ]
+    frozen = freeze(concrete)
+    call = _imported(source, frozen, ports, inputs, _order(concrete, frozen, outputs))
+    return firsts.pop() if _rows_are_apart(trace(call, ports), ports) else None
+
+
+def _rows_are_apart(traced: Any, ports: Sequence[Port]) -> bool:
+    random = np.random.default_rng(0)
+    values = [
+        (
+            random.normal(size=port.shape)
+            if "float" in port.dtype
+            else random.integers(0, 2, port.shape)
+        )
+        for port in ports
+    ]
+    rolled = [np.roll(value, 1, axis=0) for value in values]
+    changed = [np.concatenate([other[:1], value[1:]]) for value, other in zip(values, rolled)]
+    answers, after_roll, after_change = (
+        [out.numpy() for out in traced(*(tf.cast(v, p.dtype) for v, p in zip(given, ports)))]
+        for given in (values, rolled, changed)
+    )
+    return all(
+        np.allclose(np.roll(one, 1, axis=0), two, rtol=1e-4, atol=1e-5)
+        and np.allclose(one[1:], three[1:], rtol=1e-4, atol=1e-5)
+        for one, two, three in zip(answers, after_roll, after_change)
+    )
 
 
 def at_batch_one(shape: Any, batch: int | None) -> Any:
-    """The shape with its batch as 1."""
+    """The shape with its batch as 1: an open first size, or one that is ``batch``."""
     shape = tf.TensorShape(shape)
     if shape.rank is None or shape.rank == 0:
         return shape
@@ -60,11 +103,6 @@ def at_batch_one(shape: Any, batch: int | None) -> Any:
     if sizes[0] is None or sizes[0] == batch:
         sizes[0] = 1
     return tf.TensorShape(sizes)
-
-
-def _first(shape: Any) -> int | None:
-    shape = tf.TensorShape(shape)
-    return shape.as_list()[0] if shape.rank else None
 
 
 def _by_name(tensors: Sequence[Any], specs: Sequence[Any], source: str) -> list[Any]:
@@ -83,15 +121,16 @@ def _by_name(tensors: Sequence[Any], specs: Sequence[Any], source: str) -> list[
         ) from None
 
 
-def _order(concrete: Any, frozen: Any, outputs: Sequence[tuple[str, Any]]) -> list[Any]:
+def _order(concrete: Any, frozen: Any, outputs: Named) -> list[Any]:
     """The frozen graph's output tensors in the order of the named outputs."""
     position = {tensor.name: number for number, tensor in enumerate(concrete.outputs)}
     return [frozen.outputs[position[tensor.name]] for _, tensor in outputs]
 
 
 def _imported(
-    frozen: Any, feeds: Sequence[Any], ports: Sequence[Port], fetches: Sequence[Any]
+    source: str, frozen: Any, ports: Sequence[Port], inputs: Named, fetches: Sequence[Any]
 ) -> Any:
+    feeds = _by_name(frozen.inputs, [spec for _, spec in inputs], source)
     definition = frozen.graph.as_graph_def()
     shapes = {feed.op.name: port.shape for feed, port in zip(feeds, ports)}
     for node in definition.node:

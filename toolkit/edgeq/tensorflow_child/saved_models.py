@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from edgeq.tensorflow_child.graphs import from_graph
+from edgeq.tensorflow_child.graphs import Named, from_graph
 from edgeq.tensorflow_child.loading import Loaded, flatten_named, last_line
 from edgeq_device.errors import ModelError
 
@@ -50,18 +50,21 @@ def from_signature(source: str, concrete: Any) -> Loaded:
 
 def from_concrete(source: str, concrete: Any) -> Loaded:
     """A concrete function: inputs by argument name, outputs by key or position."""
+    return from_graph(source, concrete, *named_ends(concrete))
+
+
+def named_ends(concrete: Any) -> tuple[Named, Named]:
+    """A concrete function's input specs and output tensors, with their names."""
     arguments, keywords = concrete.structured_input_signature
-    specs = [
-        (name, spec)
+    inputs = [
+        (getattr(spec, "name", None) or name, spec)
         for name, spec in flatten_named([*arguments, keywords], "input")
         if isinstance(spec, tf.TensorSpec)
     ]
-    inputs = [(getattr(spec, "name", None) or name, spec) for name, spec in specs]
     named = flatten_named(concrete.structured_outputs, "output")
     flat = tf.nest.flatten(concrete.structured_outputs)
     tensors = {id(leaf): tensor for leaf, tensor in zip(flat, concrete.outputs)}
-    outputs = [(name, tensors[id(leaf)]) for name, leaf in named]
-    return from_graph(source, concrete, inputs, outputs)
+    return inputs, [(name, tensors[id(leaf)]) for name, leaf in named]
 
 
 def _output_tensors(concrete: Any) -> dict[str, Any]:
