@@ -18,6 +18,9 @@ from edgeq_device.errors import BundleError, InputError
 MAX_MANIFEST = 16 * 2**20
 """Bytes of manifest.json: room for the digests of a hundred thousand calibration files."""
 
+MAX_RATIO = 100
+"""Bytes that the members of a zip may claim per byte of the file before it counts as a bomb."""
+
 COPY_HINT = "the file is damaged or was altered: copy it again, or build it again"
 NOT_OURS = "give a bundle that `edgeq build` made"
 
@@ -57,7 +60,7 @@ class Archive:
         format may lie differently.
         """
         declared = sum(info.file_size for info in self._infos.values())
-        if declared > len(self._map):
+        if declared > MAX_RATIO * len(self._map):
             claim = f"its members claim {declared} bytes, but it has only {len(self._map)}"
             raise self._refuse(f"{claim} (a zip bomb?)")
         for info in self._infos.values():
