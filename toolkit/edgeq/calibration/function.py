@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from edgeq_device.errors import CalibrationError
-from edgeq_device.sources import open_arrays
+from edgeq_device.sources import as_samples, open_arrays
 from edgeq_device.tensors import Array, TensorSpec
 
 
@@ -40,6 +40,6 @@ def run_function(source: str, inputs: tuple[TensorSpec, ...], samples: int) -> t
                 f"the function's process ended without samples (exit code {ended})",
                 hint="call the function by itself to see why; it must not end the process",
             )
-        arrays = open_arrays(result)
-        found = [arrays[str(index)] for index in range(len(inputs))]
+        arrays = open_arrays(result, source)
+        found = [as_samples(arrays[str(index)], spec) for index, spec in enumerate(inputs)]
         return tuple(each.take(range(each.shape[0])) for each in found)

@@ -64,7 +64,8 @@ def class_numbers(answers: Array, labels: tuple[str, ...], source: str) -> Array
     if answers.ndim != 1 and answers.shape[1:] != (1,):
         raise _no_labels(source, f"labels in y of shape {list(answers.shape)}")
     flat = answers.reshape(-1)
-    numbers: Array = flat.astype(np.int64)
+    with np.errstate(invalid="ignore"):  # NaN becomes some number, which then differs
+        numbers: Array = flat.astype(np.int64)
     if (numbers != flat).any() or (numbers < 0).any():
         raise _no_labels(source, "labels in y that are no class numbers")
     if labels and numbers.size and numbers.max() >= len(labels):
