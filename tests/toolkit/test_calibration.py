@@ -71,16 +71,6 @@ def test_the_same_seed_gives_the_same_bytes(photos: Path) -> None:
     assert other.digest != first.digest
 
 
-def test_the_choice_is_spread_and_without_replacement() -> None:
-    assert choose(5, 200, 0) == (0, 1, 2, 3, 4)
-    assert choose(1000, 10, 0) == (84, 175, 242, 325, 451, 540, 678, 730, 847, 958)
-    for seed in range(20):
-        numbers = choose(103, 100, seed)
-        assert len(set(numbers)) == 100
-        assert list(numbers) == sorted(numbers)
-        assert numbers[-1] < 103
-
-
 def test_one_picture_is_a_source_too(photos: Path) -> None:
     found = load(photos / "class0" / "00.png", PHOTO)
     assert len(found) == 1

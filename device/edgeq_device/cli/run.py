@@ -75,7 +75,7 @@ def _results(
 
     infos = runner.deployment.inputs
     wanted = Wanted(tuple(info.spec for info in infos), tuple(info.preprocessing for info in infos))
-    with closing(read_inputs(inputs, wanted)) as found:  # type: ignore[type-var]
+    with closing(read_inputs(inputs, wanted)) as found:
         for each in found:
             arrays = runner.prepare(*each.arrays)
             started = time.perf_counter()

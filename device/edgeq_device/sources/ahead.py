@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -24,7 +24,9 @@ def default_threads() -> int:
     return min(cores, 4)
 
 
-def read_ahead(jobs: Iterable[Callable[[], T]], threads: int | None = None) -> Iterator[T]:
+def read_ahead(
+    jobs: Iterable[Callable[[], T]], threads: int | None = None
+) -> Generator[T, None, None]:
     """The results of ``jobs`` in their order, worked out on ``threads`` ahead of the consumer.
 
     At most ``2 * threads`` results wait. An exception in a job, or in ``jobs`` itself, which is

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -60,7 +60,7 @@ def read_inputs(
     *,
     threads: int | None = None,
     stdin: BinaryIO | None = None,
-) -> Iterator[Input]:
+) -> Generator[Input, None, None]:
     """The inputs in all ``sources``, in order, decoded on ``threads`` ahead of the consumer.
 
     A source is a picture, a folder of pictures, a .npy or .npz file with one sample or a batch,

@@ -155,4 +155,4 @@ def _picture_batches(
         while batch := list(islice(pixels, size)):
             yield (np.stack(batch).reshape(len(batch), *sample_shape(spec)),)
     finally:
-        pixels.close()  # type: ignore[attr-defined]  # a generator
+        pixels.close()
