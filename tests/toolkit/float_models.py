@@ -1,7 +1,4 @@
-"""Builds tiny float .tflite models, operator by operator, with the editable model's objects.
-
-`Network` is the builder; the functions below it give ready models. Weights are random but fixed.
-"""
+"""Tiny float .tflite models, each with a difficulty of its own. Weights are random but fixed."""
 
 from __future__ import annotations
 
@@ -9,181 +6,149 @@ from typing import Any
 
 import numpy as np
 
-from edgeq import model as editable
+from tests.toolkit.networks import RELU, SAME, VALID, Network
 
-OPTIONS = {
-    "ADD": "AddOptions",
-    "CONCATENATION": "ConcatenationOptions",
-    "CONV_2D": "Conv2DOptions",
-    "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
-    "FULLY_CONNECTED": "FullyConnectedOptions",
-    "MAX_POOL_2D": "Pool2DOptions",
-    "MEAN": "ReducerOptions",
-    "MUL": "MulOptions",
-    "PACK": "PackOptions",
-    "RESHAPE": "ReshapeOptions",
-    "RESIZE_BILINEAR": "ResizeBilinearOptions",
-    "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighborOptions",
-    "SOFTMAX": "SoftmaxOptions",
-    "SPLIT": "SplitOptions",
-    "SPLIT_V": "SplitVOptions",
-    "STRIDED_SLICE": "StridedSliceOptions",
-    "SUB": "SubOptions",
-    "SUM": "ReducerOptions",
-    "TRANSPOSE_CONV": "TransposeConvOptions",
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTMOptions",
-    "UNPACK": "UnpackOptions",
-}
-"""The options table that each operator needs; others are written without one."""
-
-NONE, RELU = 0, 1
-SAME, VALID = 0, 1
+SIDE = 8
+"""Pictures here are 8 x 8, with three channels."""
 
 
-class Network:
-    """A float model under construction; every method returns the index of the tensor it adds."""
-
-    def __init__(self, seed: int = 0) -> None:
-        tables = editable.schema()
-        self.tables = tables
-        self.random = np.random.default_rng(seed)
-        self.model, self.graph = tables.ModelT(), tables.SubGraphT()
-        self.model.version = 3
-        self.model.operatorCodes, self.model.buffers = [], [tables.BufferT()]
-        self.model.subgraphs = [self.graph]
-        self.graph.tensors, self.graph.operators, self.graph.inputs = [], [], []
-
-    def tensor(self, name: str | None, shape: tuple[int, ...], dtype: str = "float32") -> int:
-        tensor = self.tables.TensorT()
-        tensor.name, tensor.buffer = name, 0
-        tensor.shape = np.asarray(shape, np.int32)
-        tensor.type = editable.tensor_type(np.dtype(dtype))
-        self.graph.tensors.append(tensor)
-        return len(self.graph.tensors) - 1
-
-    def input(self, name: str, shape: tuple[int, ...], dtype: str = "float32") -> int:
-        self.graph.inputs.append(self.tensor(name, shape, dtype))
-        return int(self.graph.inputs[-1])
-
-    def constant(self, name: str, values: Any) -> int:
-        return editable.add_tensor(self.model, self.graph, name, np.asarray(values))
-
-    def shape(self, index: int) -> tuple[int, ...]:
-        return tuple(int(size) for size in self.graph.tensors[index].shape)
-
-    def op(
-        self,
-        op: str,
-        inputs: list[int],
-        *results: tuple[str | None, tuple[int, ...]],
-        version: int = 1,
-        **options: Any,
-    ) -> int:
-        """Add an operator with float32 results (name, shape); returns the first one's index."""
-        operator = self.tables.OperatorT()
-        operator.opcodeIndex = editable.operator_code(self.model, op, version)
-        operator.inputs = np.asarray(inputs, np.int32)
-        outputs = [self.tensor(name, shape) for name, shape in results]
-        operator.outputs = np.asarray(outputs, np.int32)
-        if op in OPTIONS:
-            kind = OPTIONS[op]
-            operator.builtinOptionsType = getattr(self.tables.BuiltinOptions, kind)
-            operator.builtinOptions = getattr(self.tables, kind + "T")()
-            for key, value in options.items():
-                assert hasattr(operator.builtinOptions, key)
-                setattr(operator.builtinOptions, key, value)
-        self.graph.operators.append(operator)
-        return outputs[0]
-
-    def conv(
-        self,
-        source: int,
-        filters: int,
-        name: str | None = "conv",
-        *,
-        size: int = 3,
-        stride: int = 1,
-        padding: int = SAME,
-        activation: int = NONE,
-        weights: int | None = None,
-        bias: bool = True,
-    ) -> int:
-        _, height, width, channels = self.shape(source)
-        if weights is None:
-            kernel = self.random.normal(0, 0.3, (filters, size, size, channels))
-            weights = self.constant(f"{name}/weights", kernel.astype(np.float32))
-        operands = [source, weights, -1]
-        if bias:
-            values = self.random.normal(0, 0.3, filters).astype(np.float32)
-            operands[2] = self.constant(f"{name}/bias", values)
-        shape = (1, span(height, size, stride, padding), span(width, size, stride, padding))
-        return self.op(
-            "CONV_2D",
-            operands,
-            (name, (*shape, filters)),
-            padding=padding,
-            strideH=stride,
-            strideW=stride,
-            fusedActivationFunction=activation,
-        )
-
-    def depthwise(
-        self, source: int, multiplier: int = 1, name: str = "depthwise", *, padding: int = VALID
-    ) -> int:
-        _, height, width, channels = self.shape(source)
-        filters = channels * multiplier
-        kernel = self.random.normal(0, 0.3, (1, 3, 3, filters)).astype(np.float32)
-        bias = self.random.normal(0, 0.3, filters).astype(np.float32)
-        operands = [
-            source,
-            self.constant(f"{name}/weights", kernel),
-            self.constant(f"{name}/bias", bias),
-        ]
-        shape = (1, span(height, 3, 1, padding), span(width, 3, 1, padding), filters)
-        return self.op(
-            "DEPTHWISE_CONV_2D",
-            operands,
-            (name, shape),
-            padding=padding,
-            strideH=1,
-            strideW=1,
-            depthMultiplier=multiplier,
-        )
-
-    def dense(self, source: int, units: int, name: str = "dense") -> int:
-        inputs = self.shape(source)[-1]
-        weights = self.random.normal(0, inputs**-0.5, (units, inputs)).astype(np.float32)
-        bias = self.random.normal(0, 0.3, units).astype(np.float32)
-        operands = [
-            source,
-            self.constant(f"{name}/weights", weights),
-            self.constant(f"{name}/bias", bias),
-        ]
-        return self.op("FULLY_CONNECTED", operands, (name, (1, units)))
-
-    def reshape(self, source: int, shape: tuple[int, ...], name: str = "reshape") -> int:
-        sizes = np.asarray(shape, np.int32)
-        wanted = self.constant(f"{name}/shape", sizes)
-        return self.op("RESHAPE", [source, wanted], (name, shape), newShape=sizes)
-
-    def pad(self, source: int, amount: int = 1, name: str = "pad") -> int:
-        _, height, width, channels = self.shape(source)
-        borders = [[0, 0], [amount, amount], [amount, amount], [0, 0]]
-        widths = self.constant(f"{name}/widths", np.asarray(borders, np.int32))
-        shape = (1, height + 2 * amount, width + 2 * amount, channels)
-        return self.op("PAD", [source, widths], (name, shape))
-
-    def mean(self, source: int, name: str = "mean", op: str = "MEAN") -> int:
-        axes = self.constant(f"{name}/axes", np.asarray([1, 2], np.int32))
-        return self.op(op, [source, axes], (name, (1, self.shape(source)[-1])))
-
-    def build(self, *outputs: int) -> bytes:
-        """The .tflite with these outputs."""
-        self.graph.inputs = np.asarray(self.graph.inputs, np.int32)
-        self.graph.outputs = np.asarray(outputs, np.int32)
-        return editable.write(self.model)
+SHAPE = (1, SIDE, SIDE, 3)
 
 
-def span(size: int, kernel: int, stride: int, padding: int) -> int:
-    """How many places a kernel takes along one side."""
-    return -(-(size if padding == SAME else size - kernel + 1) // stride)
+def picture(net: Network, name: str = "x") -> int:
+    return net.input(name, SHAPE)
+
+
+def conv_same() -> bytes:
+    net = Network()
+    return net.build(net.conv(picture(net), 4, "out", padding=SAME))
+
+
+def conv_valid() -> bytes:
+    net = Network()
+    return net.build(net.conv(picture(net), 4, "out", padding=VALID, activation=RELU))
+
+
+def conv_behind_pad() -> bytes:
+    net = Network()
+    return net.build(net.conv(net.pad(picture(net)), 4, "out", padding=VALID))
+
+
+def depthwise_valid() -> bytes:
+    net = Network()
+    return net.build(net.depthwise(picture(net), 2, "out"))
+
+
+def dense_behind_reshape() -> bytes:
+    net = Network()
+    return net.build(net.dense(net.reshape(picture(net), (1, SIDE * SIDE * 3)), 5, "out"))
+
+
+def dense_without_bias() -> bytes:
+    net = Network()
+    flat = net.reshape(picture(net), (1, SIDE * SIDE * 3))
+    return net.build(net.dense(flat, 5, "out", bias=False))
+
+
+def added_input() -> bytes:
+    """The input goes into a convolution and, around it, into an ADD."""
+    net = Network()
+    x = picture(net)
+    return net.build(net.op("ADD", [net.conv(x, 3), x], ("out", (1, SIDE, SIDE, 3))))
+
+
+def two_readers() -> bytes:
+    net = Network()
+    x = picture(net)
+    left, right = (net.conv(x, 4, name, padding=VALID) for name in ("left", "right"))
+    return net.build(net.op("ADD", [left, right], ("out", net.shape(left))))
+
+
+def residual() -> bytes:
+    """A convolution whose result is added to another's: the sum's range is wider than either's."""
+    net = Network()
+    first = net.conv(picture(net), 4, "first", activation=RELU)
+    second = net.conv(first, 4, "second")
+    total = net.op("ADD", [second, first], ("sum", net.shape(second)))
+    return net.build(net.dense(net.mean(total), 3, "out"))
+
+
+def two_inputs() -> bytes:
+    net = Network()
+    left, right = (net.conv(picture(net, name), 4, f"conv_{name}") for name in ("x", "y"))
+    return net.build(net.op("ADD", [left, right], ("out", net.shape(left))))
+
+
+def classifier(classes: int = 10, op: str = "MEAN", end: str = "SOFTMAX") -> bytes:
+    """conv, a reduction, dense, and ``end`` ("" for the logits)."""
+    net = Network()
+    features = net.mean(net.conv(picture(net), 8, "conv", activation=RELU), "reduced", op)
+    logits = net.dense(features, classes, "logits")
+    if not end:
+        return net.build(logits)
+    return net.build(net.op(end, [logits], ("out", (1, classes)), beta=1.0))
+
+
+def prelu() -> bytes:
+    net = Network()
+    features = net.conv(picture(net), 4)
+    slopes = net.constant("slopes", np.full((1, 1, 4), 0.2, np.float32))
+    return net.build(net.op("PRELU", [features, slopes], ("out", net.shape(features))))
+
+
+def between(op: str, **options: Any) -> bytes:
+    """conv, an operator of one operand that keeps the shape, conv."""
+    net = Network()
+    features = net.conv(picture(net), 4)
+    return net.build(
+        net.conv(net.op(op, [features], ("u", net.shape(features)), **options), 2, "out")
+    )
+
+
+def dead_relu() -> bytes:
+    """A ReLU that never lets anything through: its range is exactly 0."""
+    net = Network()
+    features = net.conv(picture(net), 4)
+    zero = net.constant("zero", np.zeros(1, np.float32))
+    nothing = net.op("MUL", [features, zero], ("nothing", net.shape(features)))
+    dead = net.op("RELU", [nothing], ("dead", net.shape(features)))
+    return net.build(net.conv(dead, 2, "out"))
+
+
+def float16_weights() -> bytes:
+    """Weights and bias as float16 behind DEQUANTIZE, as TensorFlow's float16 conversion does."""
+    net = Network()
+    x = picture(net)
+    stored = net.random.normal(0, 0.3, (4, 3, 3, 3)).astype(np.float16)
+    kernel = net.op("DEQUANTIZE", [net.constant("w16", stored)], ("weights", (4, 3, 3, 3)))
+    small = net.random.normal(0, 0.3, 4).astype(np.float16)
+    bias = net.op("DEQUANTIZE", [net.constant("b16", small)], ("bias", (4,)))
+    shape = (1, SIDE, SIDE, 4)
+    options = {"padding": SAME, "strideH": 1, "strideW": 1}
+    return net.build(net.op("CONV_2D", [x, kernel, bias], ("out", shape), **options))
+
+
+def lstm(steps: int = 5, width: int = 3, cells: int = 4, **options: Any) -> bytes:
+    net = Network(7)
+    operands = [net.input("x", (1, steps, width))]
+    for size in (width, cells):
+        operands += [net.constant(f"w{size}{n}", _weights(net, cells, size)) for n in range(4)]
+    operands += (
+        [-1] * 3 + [net.constant(f"b{n}", _weights(net, cells)) for n in range(4)] + [-1] * 2
+    )
+    for name in ("hidden", "cell"):
+        operands.append(net.tensor(name, (1, cells)))
+        net.graph.tensors[-1].isVariable = True
+    inner = [net.tensor(f"inner{number}", ()) for number in range(5)]
+    out = net.op(
+        "UNIDIRECTIONAL_SEQUENCE_LSTM",
+        operands + [-1] * 4,
+        ("out", (1, steps, cells)),
+        **{"fusedActivationFunction": 4, **options},
+    )
+    net.graph.operators[-1].intermediates = np.asarray(inner, np.int32)
+    return net.build(out)
+
+
+def _weights(net: Network, *shape: int) -> Any:
+    return net.random.normal(0, 0.8, shape).astype(np.float32)

@@ -11,7 +11,7 @@ from edgeq import model as editable
 from edgeq_device.errors import MissingTool, ModelError
 from edgeq_device.runtime import load
 from edgeq_device.tflite import parse_model
-from tests.toolkit.float_models import Network
+from tests.toolkit.networks import Network
 
 X = np.linspace(-1, 1, 8, dtype=np.float32).reshape(1, 8)
 

@@ -14,7 +14,13 @@ from edgeq.quantize.folding import fold_inputs
 from edgeq.quantize.pixels import pixel_inputs
 from edgeq.quantize.plan import Affine, InputPlan, calibrated
 from edgeq.quantize.samples import GraphSamples, InputSamples, spread
-from edgeq_device.errors import EdgeqError, GateFailed, ModelError
+from edgeq_device.errors import (
+    CalibrationError,
+    ConfigError,
+    EdgeqError,
+    GateFailed,
+    ModelError,
+)
 from edgeq_device.progress import Progress, silent
 from edgeq_device.runtime import LoadOptions, load
 from edgeq_device.tflite import parse_model
@@ -79,13 +85,20 @@ def quantize(
     the float model or holds an operator that no engine quantizes rightly; ModelError where no
     engine can quantize the model.
     """
+    if not inputs:
+        raise ModelError(spec.name, "has no inputs", hint="there is nothing to calibrate it with")
     refuse_broken_operators(source.float_model(), spec)
     if spec.engine == "tflite-converter":
         return with_converter(source, inputs, spec, "asked for", progress=progress)
     try:
         return with_litert(source, inputs, spec, progress=progress)
+    except (CalibrationError, ConfigError):
+        raise  # the samples or the options are at fault: the other engine has the same ones
     except EdgeqError as error:
-        if spec.engine == "litert" or not source.can_convert:
+        if not source.can_convert:
+            raise
+        if spec.engine == "litert":
+            error.hint = "leave out --engine litert: TensorFlow's converter is tried then"
             raise
         reason = f"the litert engine could not: {error}"
         return with_converter(source, inputs, spec, reason, progress=progress)
@@ -123,6 +136,11 @@ def with_litert(
         spec.name,
         float_ends=spec.mode != "integer",
         fixed_ranges=tuple(plan.fixed_range for plan in plans),
+        tensor_ranges=tuple(
+            (plan.inserted, plan.value_range)
+            for plan in plans
+            if plan.inserted and plan.value_range
+        ),
         threads=spec.threads,
     )
     result = litert.quantize(data, GraphSamples(inputs, plans), told, progress=progress)
@@ -170,9 +188,8 @@ def judge(
     report: QuantReport,
 ) -> QuantReport:
     """Check the contract and compare with the float model; returns the report, completed."""
-    checked = contract.check(
-        parse_model(candidate.data, spec.name), mode=spec.mode, int8_ends=False
-    )
+    parsed = parse_model(candidate.data, spec.name)
+    checked = contract.check(parsed, mode=spec.mode, int8_ends=False)
     checked.raise_if_broken(spec.name)
     options = LoadOptions(threads=spec.threads)
     float_model = load(source.float_model(), name=spec.name, options=options)
@@ -186,7 +203,9 @@ def judge(
         for number in numbers
     ]
     values = [tuple(one.value(number) for one in inputs) for number in numbers]
-    found = agreement.compare(float_model, integer, list(zip(values, for_integer, strict=True)))
+    steps = agreement.output_steps(parsed)
+    both = list(zip(values, for_integer, strict=True))
+    found = agreement.compare(float_model, integer, both, steps)
     graph = GraphSamples(inputs, candidate.plans)
     pairs = [
         (graph[number], seen) for number, seen in zip(numbers[:4], for_integer[:4], strict=True)

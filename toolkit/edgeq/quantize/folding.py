@@ -8,28 +8,21 @@ which the folded input may not have.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from edgeq import model as editable
 from edgeq.quantize import plan as plans
+from edgeq.quantize.first_layer import FirstLayer, first_layers, take_up
 from edgeq.quantize.plan import InputPlan
-from edgeq_device.tensors import Array
+from edgeq.quantize.tidy import tidy
+from edgeq_device.errors import ConfigError
 from edgeq_device.transforms import Preprocessing
 
-LAYERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-
-
-@dataclass(frozen=True)
-class FirstLayer:
-    """A layer that the input reaches unchanged but for reshapes and zero padding."""
-
-    operator: Any
-    name: str
-    padded: bool
-    reshaped: bool
+HALF_STEP = 0.5001
+"""Half a pixel step, and float's rounding."""
 
 
 def fold_inputs(
@@ -39,27 +32,28 @@ def fold_inputs(
 
     Returns the model (the same bytes where no graph edit was needed) and a plan per input, in
     the order of the model's inputs. An input without declared preprocessing is calibrated.
+    ConfigError where there are means or deviations for more channels than an input has.
     """
     model = editable.read(data)
+    tidied = tidy(model)
     subgraph = model.subgraphs[0]
     chosen = tuple(
         plans.calibrated() if declared is None else fold(model, int(index), declared)
         for index, declared in zip(subgraph.inputs, preprocessing, strict=True)
     )
     edited = any(plan.is_edited for plan in chosen)
-    return (editable.write(model) if edited else data), chosen
+    if edited:
+        editable.drop_dead_parts(model)
+    return (editable.write(model) if edited or tidied else data), chosen
 
 
 def fold(model: Any, input_index: int, preprocessing: Preprocessing) -> InputPlan:
     """Choose the place for one input's preprocessing and edit ``model`` where it needs it."""
+    subgraph = model.subgraphs[0]
+    _check_channels(subgraph.tensors[input_index], preprocessing)
     direct = plans.in_scale(preprocessing)
     if direct is not None:
         return direct
-    subgraph = model.subgraphs[0]
-    shape = tuple(int(size) for size in subgraph.tensors[input_index].shape)
-    channels = len(preprocessing.mean + preprocessing.std) > 2
-    if channels and shape[-1] != max(len(preprocessing.mean), len(preprocessing.std)):
-        return plans.on_device(preprocessing, f"the input's last dimension is {shape[-1]}")
     split = plans.split_affine(preprocessing)
     layers = first_layers(model, input_index)
     if layers and can_take_up(split, layers, preprocessing):
@@ -68,28 +62,35 @@ def fold(model: Any, input_index: int, preprocessing: Preprocessing) -> InputPla
     rounded = plans.rounded_scale(preprocessing)
     if rounded is not None:
         return rounded
-    if len(shape) == 4 and input_index not in set(map(int, subgraph.outputs)):
-        insert(model, input_index, split)
-        low, high = preprocessing.value_range
-        error = (high - low) / 255 / 2
-        return replace(
-            split,
-            error=error,
-            sentence="inserted as a 1x1 depthwise convolution before the first layer: "
-            f"values are rounded to steps of {(high - low) / 255:.4g}",
+    if input_index in set(map(int, subgraph.outputs)):
+        return plans.on_device(preprocessing, "the input is an output of the model too")
+    if len(subgraph.tensors[input_index].shape) != 4:
+        return plans.on_device(preprocessing, "the input is no picture, and no layer takes it up")
+    name = insert(model, input_index, split)
+    return describe_inserted(split, name, preprocessing)
+
+
+def _check_channels(tensor: Any, preprocessing: Preprocessing) -> None:
+    shape = () if tensor.shape is None else tuple(int(size) for size in tensor.shape)
+    channels = shape[-1] if shape else 1
+    numbers = max(len(preprocessing.mean), len(preprocessing.std))
+    if numbers not in (1, channels):
+        name = editable.tensor_name(tensor)
+        raise ConfigError(
+            "--preprocess",
+            f"{numbers} means or stds",
+            f"one number, or one for each channel of input {name!r}, whose shape is {list(shape)}",
+            hint="declare one mean and one std, or the right INPUT:...",
         )
-    return plans.on_device(preprocessing, "there is no layer that could take it up")
 
 
 def can_take_up(
     split: InputPlan, layers: tuple[FirstLayer, ...], preprocessing: Preprocessing
 ) -> bool:
     """True where the first layers give the same result, but for half a step on padded taps."""
-    single = preprocessing.is_affine_for_all
-    mixes_channels = any(layer.reshaped or layer.name == "FULLY_CONNECTED" for layer in layers)
-    if mixes_channels and not single:
+    if any(layer.mixed for layer in layers) and not preprocessing.is_affine_for_all:
         return False
-    small = max(abs(value) for value in split.offset) <= 0.5001 * split.scale
+    small = max(abs(value) for value in split.offset) <= HALF_STEP * split.scale
     return small or not any(layer.padded for layer in layers)
 
 
@@ -105,116 +106,36 @@ def describe_first_layer(split: InputPlan, layers: tuple[FirstLayer, ...]) -> In
     return replace(split, kind="first-layer", error=error, sentence=sentence)
 
 
-def first_layers(
-    model: Any, tensor_index: int, *, padded: bool = False, reshaped: bool = False
-) -> tuple[FirstLayer, ...]:
-    """All layers that the tensor reaches; empty where one of its readers is anything else."""
-    subgraph = model.subgraphs[0]
-    if tensor_index in set(map(int, subgraph.outputs)):
-        return ()
-    found: list[FirstLayer] = []
-    for operator in subgraph.operators:
-        if tensor_index not in set(map(int, operator.inputs)):
-            continue
-        name = editable.operator_name(model, operator)
-        if name in ("RESHAPE", "PAD"):
-            beyond = first_layers(
-                model,
-                int(operator.outputs[0]),
-                padded=padded or name == "PAD",
-                reshaped=reshaped or name == "RESHAPE",
-            )
-            if not beyond:
-                return ()
-            found += beyond
-        elif name in LAYERS and has_constant_weights(model, operator, tensor_index):
-            at_border = padded or pads(model, operator, name)
-            found.append(FirstLayer(operator, name, at_border, reshaped))
-        else:
-            return ()
-    return tuple(found)
+def describe_inserted(split: InputPlan, name: str, preprocessing: Preprocessing) -> InputPlan:
+    """The plan with its error, its sentence, and the range that makes the error a bound.
 
-
-def has_constant_weights(model: Any, operator: Any, data_index: int) -> bool:
-    """True where weights and bias are float32 constants and the data is the first operand."""
-    tensors = model.subgraphs[0].tensors
-    operands = [int(index) for index in operator.inputs]
-    if operands[0] != data_index or data_index in operands[1:]:
-        return False
-    for index in operands[1:]:
-        if index < 0:
-            continue
-        if editable.tensor_dtype(tensors[index]) != np.float32:
-            return False
-        if editable.constant(model, tensors[index]) is None:
-            return False
-    return True
-
-
-def pads(model: Any, operator: Any, name: str) -> bool:
-    """True where a SAME convolution really reads beyond the picture's border."""
-    options = operator.builtinOptions
-    if name == "FULLY_CONNECTED" or options.padding != editable.schema().Padding.SAME:
-        return False
-    tensors = model.subgraphs[0].tensors
-    height, width = (int(size) for size in tensors[int(operator.inputs[0])].shape[1:3])
-    rows, columns = (int(size) for size in tensors[int(operator.inputs[1])].shape[1:3])
-    return any(
-        (-(-size // stride) - 1) * stride + (kernel - 1) * dilation + 1 > size
-        for size, kernel, stride, dilation in (
-            (height, rows, options.strideH, options.dilationHFactor),
-            (width, columns, options.strideW, options.dilationWFactor),
-        )
+    The convolution's result is rounded to its own steps, and its bias to steps of a 127th of a
+    pixel's.
+    """
+    low, high = plans.with_zero(preprocessing.value_range)
+    step = (high - low) / 255
+    pixel = max(abs(1 / std) for std in preprocessing.std)
+    return replace(
+        split,
+        error=step / 2 + pixel / 127 / 2,
+        value_range=(low, high),
+        inserted=name,
+        sentence="inserted as a 1x1 depthwise convolution before the first layer: "
+        f"values are rounded to steps of {step:.4g}",
     )
 
 
-def take_up(model: Any, split: InputPlan, layers: tuple[FirstLayer, ...]) -> None:
-    """Scale the layers' weights by the gain and add the offset's share to their bias."""
-    subgraph = model.subgraphs[0]
-    for layer in layers:
-        operands = [int(index) for index in layer.operator.inputs]
-        weights = editable.constant(model, subgraph.tensors[operands[1]])
-        assert weights is not None
-        gain, share = weight_terms(layer, weights, split)
-        bias = np.zeros(share.shape, np.float32)
-        if len(operands) > 2 and operands[2] >= 0:
-            stored = editable.constant(model, subgraph.tensors[operands[2]])
-            assert stored is not None
-            bias = stored
-        names = [editable.tensor_name(subgraph.tensors[operands[1]]), "preprocessing/bias"]
-        scaled = np.asarray(weights * gain, np.float32)
-        moved = np.asarray(bias + share, np.float32)
-        layer.operator.inputs = np.asarray(
-            [
-                operands[0],
-                editable.add_tensor(model, subgraph, names[0] + "/preprocessing", scaled),
-                editable.add_tensor(model, subgraph, names[0] + "/" + names[1], moved),
-            ],
-            np.int32,
-        )
+def insert(model: Any, input_index: int, split: InputPlan) -> str:
+    """Put a 1x1 depthwise convolution with gain and offset between the input and its readers.
 
-
-def weight_terms(layer: FirstLayer, weights: Array, split: InputPlan) -> tuple[Array, Array]:
-    """The factor for the weights, and what each output channel's bias gains, in float64."""
-    gain, offset = np.asarray(split.gain), np.asarray(split.offset)
-    exact = weights.astype(np.float64)
-    if layer.name == "DEPTHWISE_CONV_2D":
-        if gain.size > 1:
-            repeat = weights.shape[-1] // gain.size
-            gain, offset = np.repeat(gain, repeat), np.repeat(offset, repeat)
-        return gain, (exact * offset).sum(axis=(0, 1, 2))
-    return gain, (exact * offset).reshape(weights.shape[0], -1).sum(axis=1)
-
-
-def insert(model: Any, input_index: int, split: InputPlan) -> None:
-    """Put a 1x1 depthwise convolution with gain and offset between the input and its readers."""
+    Returns the name of the tensor that it writes.
+    """
     tables, subgraph = editable.schema(), model.subgraphs[0]
     source = subgraph.tensors[input_index]
     channels = int(source.shape[-1])
-    gain = np.broadcast_to(np.asarray(split.gain, np.float32), (channels,))
-    offset = np.broadcast_to(np.asarray(split.offset, np.float32), (channels,))
+    name = _free_name(subgraph, f"{editable.tensor_name(source)}/preprocessed")
     result = tables.TensorT()
-    result.name, result.type, result.buffer = "preprocessing/value", source.type, 0
+    result.name, result.type, result.buffer = name, source.type, 0
     result.shape = np.asarray(source.shape, np.int32)
     subgraph.tensors.append(result)
     result_index = len(subgraph.tensors) - 1
@@ -222,6 +143,17 @@ def insert(model: Any, input_index: int, split: InputPlan) -> None:
         operands = np.array(operator.inputs, np.int32)
         operands[operands == input_index] = result_index
         operator.inputs = operands
+    gain = np.broadcast_to(np.asarray(split.gain, np.float32), (1, 1, 1, channels))
+    offset = np.broadcast_to(np.asarray(split.offset, np.float32), (channels,))
+    weights = editable.add_tensor(model, subgraph, name + "/gain", gain)
+    bias = editable.add_tensor(model, subgraph, name + "/offset", offset)
+    layer = _depthwise(model, [input_index, weights, bias], result_index)
+    subgraph.operators.insert(0, layer)
+    return name
+
+
+def _depthwise(model: Any, operands: list[int], result: int) -> Any:
+    tables = editable.schema()
     options = tables.DepthwiseConv2DOptionsT()
     options.padding = tables.Padding.VALID
     options.strideH = options.strideW = options.depthMultiplier = 1
@@ -230,15 +162,15 @@ def insert(model: Any, input_index: int, split: InputPlan) -> None:
     layer.opcodeIndex = editable.operator_code(model, "DEPTHWISE_CONV_2D", 1)
     layer.builtinOptionsType = tables.BuiltinOptions.DepthwiseConv2DOptions
     layer.builtinOptions = options
-    layer.inputs = np.asarray(
-        [
-            input_index,
-            editable.add_tensor(
-                model, subgraph, "preprocessing/gain", gain.reshape(1, 1, 1, channels)
-            ),
-            editable.add_tensor(model, subgraph, "preprocessing/offset", offset),
-        ],
-        np.int32,
-    )
-    layer.outputs = np.asarray([result_index], np.int32)
-    subgraph.operators.insert(0, layer)
+    layer.inputs = np.asarray(operands, np.int32)
+    layer.outputs = np.asarray([result], np.int32)
+    return layer
+
+
+def _free_name(subgraph: Any, wanted: str) -> str:
+    taken = {editable.tensor_name(tensor) for tensor in subgraph.tensors}
+    name, number = wanted, 1
+    while name in taken:
+        number += 1
+        name = f"{wanted}_{number}"
+    return name

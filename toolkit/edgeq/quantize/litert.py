@@ -10,7 +10,7 @@ ran, when they may already hold its output, and gets wider ranges on residual ne
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -18,23 +18,21 @@ from typing import Any
 import numpy as np
 
 from edgeq import model as editable
+from edgeq.quantize.errors import EngineCannotError
+from edgeq.quantize.observe import ObserveSpec, Range, Sample, observe
+from edgeq.quantize.tidy import tidy
 from edgeq.quantize.tiny import tiny_float_model
 from edgeq_device import runtime
-from edgeq_device.errors import CalibrationError, MissingTool, ModelError
+from edgeq_device.errors import MissingTool
 from edgeq_device.progress import Progress, silent
-from edgeq_device.tensors import Array
-
-Range = tuple[float, float]
-Sample = tuple[Array, ...]
 
 UNREADABLE = {
     "PRELU": "its slopes come out in a form that the frozen compiler's interpreter cannot read",
 }
 """Operators that this engine quantizes into something that TensorFlow 2.5 refuses to load."""
 
-
-class EngineCannotError(ModelError):
-    """This engine cannot quantize the model; another one may."""
+DEAD = 1e-20
+"""A tensor that never goes beyond this holds nothing: its scale would be lost in float32."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +42,14 @@ class LitertSpec:
     name: str
     float_ends: bool = False
     fixed_ranges: tuple[Range | None, ...] = ()
+    """A range for each input that is known beforehand."""
+    tensor_ranges: tuple[tuple[str, Range], ...] = ()
+    """The same for tensors inside the model, by name."""
     threads: int | None = None
 
 
 def quantize(
-    data: bytes, samples: Iterable[Sample], spec: LitertSpec, *, progress: Progress = silent
+    data: bytes, samples: Sequence[Sample], spec: LitertSpec, *, progress: Progress = silent
 ) -> bytes:
     """Float .tflite (static shapes) and samples (float32, in input order) -> integer .tflite.
 
@@ -58,10 +59,11 @@ def quantize(
     self_test()
     model = editable.read(data)
     refuse_unreadable(model, spec.name)
+    tidy(model)
+    refuse_unread_inputs(model, spec.name)
     names = unique_names(model)
-    ready = editable.write(model)
-    ranges = calibrate(ready, samples, spec, progress=progress)
-    put_ranges(model, ranges, spec)
+    told = ObserveSpec(spec.name, spec.threads)
+    put_ranges(model, observe(model, samples, told, progress=progress), spec)
     for tensor, name in zip(model.subgraphs[0].tensors, names, strict=True):
         tensor.name = name
     progress("quantize", 0, 1)
@@ -70,48 +72,19 @@ def quantize(
     return integer
 
 
-def calibrate(
-    data: bytes, samples: Iterable[Sample], spec: LitertSpec, *, progress: Progress = silent
-) -> dict[str, Range]:
-    """Run every sample; returns the least and greatest value of each tensor, by name."""
-    from ai_edge_litert import _pywrap_tfl_calibration as calibration
-
-    options = runtime.LoadOptions(threads=spec.threads, runtime="ai-edge-litert", profile=True)
-    loaded = runtime.load(data, name=spec.name, options=options)
-    interpreter = loaded.interpreter
-    indices = [detail["index"] for detail in interpreter.get_input_details()]
-    handle = interpreter._native_handle()
-    ranges: dict[str, Range] = {}
-    total = len(samples) if isinstance(samples, Sequence) else 0
-    for number, sample in enumerate(samples, start=1):
-        for index, array in zip(indices, sample, strict=True):
-            interpreter.set_tensor(index, array)
-        seen = calibration.InvokeWithCalibration(handle, 0)
-        for name, found in seen.items():
-            low, high = ranges.get(name, (found.min, found.max))
-            ranges[name] = (min(low, found.min), max(high, found.max))
-        progress("calibrate", number, total)
-    return ranges
-
-
 def put_ranges(model: Any, ranges: dict[str, Range], spec: LitertSpec) -> None:
     """Write the ranges into the model's tensors, where the quantizer looks for them."""
     tables, subgraph = editable.schema(), model.subgraphs[0]
+    known = {**ranges, **dict(spec.tensor_ranges)}
     fixed = dict(zip(map(int, subgraph.inputs), spec.fixed_ranges, strict=False))
     for index, tensor in enumerate(subgraph.tensors):
-        found = fixed.get(index) or ranges.get(editable.tensor_name(tensor))
+        found = fixed.get(index) or known.get(editable.tensor_name(tensor))
         if found is None or editable.tensor_dtype(tensor) != np.float32:
             continue
         low, high = found
-        if not np.isfinite([low, high]).all():
-            raise CalibrationError(
-                spec.name,
-                f"tensor {editable.tensor_name(tensor)!r} becomes {low} to {high} on the samples",
-                hint="check that the samples are preprocessed as the model was trained",
-            )
-        if low == high == 0.0:
-            # A dead tensor: any scale is right, but a scale of 0 is refused at load time.
-            high = 1.0
+        if max(abs(low), abs(high)) < DEAD:
+            # Any scale is right for a dead tensor, but a scale of 0 is refused at load time.
+            low, high = 0.0, 1.0
         quantization = tensor.quantization or tables.QuantizationParametersT()
         quantization.min, quantization.max = [low], [high]
         tensor.quantization = quantization
@@ -146,7 +119,13 @@ def run_quantizer(data: bytes, spec: LitertSpec) -> bytes:
 
 
 def refuse_unreadable(model: Any, name: str) -> None:
-    """EngineCannotError where an operator would come out unreadable for the frozen compiler."""
+    """EngineCannotError where something would come out unreadable for the frozen compiler."""
+    if len(model.subgraphs) > 1:
+        raise EngineCannotError(
+            name,
+            f"the litert engine cannot quantize a model of {len(model.subgraphs)} subgraphs",
+            hint="write loops and conditions without control flow, such as unroll=True for an RNN",
+        )
     for index, operator in enumerate(model.subgraphs[0].operators):
         op = editable.operator_name(model, operator)
         if op in UNREADABLE:
@@ -154,6 +133,19 @@ def refuse_unreadable(model: Any, name: str) -> None:
                 name,
                 f"the litert engine cannot quantize operator {index} ({op}): {UNREADABLE[op]}",
                 hint="give the Keras model: TensorFlow's converter can",
+            )
+
+
+def refuse_unread_inputs(model: Any, name: str) -> None:
+    """EngineCannotError for an input that no operator reads: it has nothing to be quantized for."""
+    subgraph = model.subgraphs[0]
+    read = {int(index) for operator in subgraph.operators for index in operator.inputs}
+    for index in map(int, subgraph.inputs):
+        if index not in read:
+            raise EngineCannotError(
+                name,
+                f"no operator reads the input {editable.tensor_name(subgraph.tensors[index])!r}",
+                hint="remove it from the model",
             )
 
 
@@ -177,19 +169,19 @@ def unique_names(model: Any) -> list[Any]:
 def self_test() -> None:
     """Quantize a tiny dense layer whose answer is known; MissingTool where anything differs."""
     hint = 'pip install "ai-edge-litert>=2.1.6,<2.4", or --engine tflite-converter'
-    spec = LitertSpec("self-test", threads=1)
+    spec = LitertSpec("self-test")
     try:
         model = editable.read(tiny_float_model())
         samples = [
             (np.array([[1.0, 0.0]], np.float32),),
             (np.array([[-1.0, 2.0]], np.float32),),
         ]
-        ranges = calibrate(editable.write(model), samples, spec)
+        ranges = observe(model, samples, ObserveSpec("self-test", threads=1))
         put_ranges(model, ranges, spec)
         integer = runtime.load(run_quantizer(editable.write(model), spec), name="self-test")
         (answer,) = integer.run(integer.inputs[0].quantize(np.array([[1.0, 1.0]], np.float32)))
         value = float(integer.outputs[0].dequantize(answer)[0, 0])
-    except (ImportError, AttributeError, TypeError) as error:
+    except (ImportError, AttributeError, TypeError, EngineCannotError) as error:
         raise MissingTool("ai-edge-litert", f"has no quantizer ({error})", hint=hint) from error
     if ranges.get("out") != (1.0, 5.0) or abs(value - 4.0) > 0.05:
         problem = f"its quantizer fails the self-test (range {ranges.get('out')}, value {value})"

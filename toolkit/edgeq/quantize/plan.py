@@ -43,6 +43,10 @@ class InputPlan:
     error: float = 0.0
     """The largest difference that remains, in the float model's input values."""
     sentence: str = ""
+    value_range: tuple[float, float] | None = None
+    """"inserted" and "device": the least and the greatest preprocessed value, 0 included."""
+    inserted: str = ""
+    """"inserted": the tensor that holds the preprocessed values."""
 
     @property
     def pixels_go_in(self) -> bool:
@@ -52,6 +56,8 @@ class InputPlan:
     @property
     def fixed_range(self) -> tuple[float, float] | None:
         """The range that gives the input exactly this scale and zero point, None if calibrated."""
+        if self.kind == "device":
+            return self.value_range
         if not self.pixels_go_in:
             return None
         return (-self.zero_point * self.scale, (255 - self.zero_point) * self.scale)
@@ -88,12 +94,18 @@ def given() -> InputPlan:
 
 def on_device(preprocessing: Preprocessing, why: str) -> InputPlan:
     """The plan of an input whose preprocessing only the device can apply."""
-    low, high = preprocessing.value_range
+    low, high = with_zero(preprocessing.value_range)
     return InputPlan(
         "device",
         error=(high - low) / 255 / 2,
+        value_range=(low, high),
         sentence=f"the device computes (pixel - mean) / std: {why}",
     )
+
+
+def with_zero(values: tuple[float, float]) -> tuple[float, float]:
+    """The range as a quantizer takes it: 0 always has an integer of its own."""
+    return (min(values[0], 0.0), max(values[1], 0.0))
 
 
 def in_scale(preprocessing: Preprocessing) -> InputPlan | None:
@@ -108,6 +120,7 @@ def in_scale(preprocessing: Preprocessing) -> InputPlan | None:
         "scale",
         scale=1 / std,
         zero_point=zero_point,
+        error=abs(mean - zero_point) / std,
         sentence=f"folded into the input: scale {1 / std:.6g}, zero point {zero_point}",
     )
 
