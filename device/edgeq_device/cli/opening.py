@@ -18,8 +18,8 @@ def opened(path: Path, options: RunnerOptions, *, quiet: bool = False) -> Iterat
     """A runner for the bundle or .tflite at ``path``; says once which backend runs, and why."""
     from edgeq_device.runner import Runner, open_deployment
 
-    with open_deployment(path, runtime=options.runtime) as deployment:
-        runner = Runner(deployment, options)
+    deployment = open_deployment(path, runtime=options.runtime)
+    with deployment, Runner(deployment, options) as runner:
         if not quiet:
             console.say(backend_sentence(runner))
         yield runner

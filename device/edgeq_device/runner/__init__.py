@@ -6,7 +6,13 @@ from edgeq_device.runner.backends import BACKENDS, RunnerOptions
 from edgeq_device.runner.deployment import Deployment, open_deployment
 from edgeq_device.runner.feeding import converter, feeder
 from edgeq_device.runner.running import DecodeOptions, Result, Runner
-from edgeq_device.runner.verifying import OutputMatch, VerifyReport, verify, verify_digests
+from edgeq_device.runner.verifying import (
+    OutputMatch,
+    VerifyReport,
+    compare,
+    verify,
+    verify_digests,
+)
 
 __all__ = [
     "BACKENDS",
@@ -18,6 +24,7 @@ __all__ = [
     "RunnerOptions",
     "VerifyReport",
     "converter",
+    "compare",
     "feeder",
     "open_deployment",
     "verify",

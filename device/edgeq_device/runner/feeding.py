@@ -34,7 +34,7 @@ def converter(info: InputInfo) -> Convert:
 
     uint8 are raw pixels: they go in as they are, unless the device has to apply the declared
     preprocessing. Floats are model values, quantized with the input's scale and zero point.
-    The input's own dtype is left alone. InputError for any other dtype.
+    Other numbers of the input's own dtype are left alone. InputError for any other dtype.
     """
     spec = info.spec
     own = np.dtype(spec.dtype)
@@ -44,10 +44,10 @@ def converter(info: InputInfo) -> Convert:
     def convert(array: Array) -> Array:
         if array.dtype == np.uint8:
             return pixels(array)
-        if array.dtype == own:
-            return array
         if array.dtype.kind == "f":
             return values(array)
+        if array.dtype == own:
+            return array
         raise _wrong_type(spec, array)
 
     return convert

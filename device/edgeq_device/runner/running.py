@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Union
 
 from edgeq_device.errors import ConfigError, InputError
-from edgeq_device.runner.backends import RunnerOptions, choose
+from edgeq_device.runner.backends import Choice, RunnerOptions, choose
 from edgeq_device.runner.deployment import Deployment
 from edgeq_device.runner.feeding import feeder
 from edgeq_device.runtime import Runtime
@@ -41,7 +42,7 @@ class Runner:
 
     def __init__(self, deployment: Deployment, options: RunnerOptions | None = None) -> None:
         choice = choose(deployment, options or RunnerOptions())
-        self._choice = choice
+        self._choice: Choice | None = choice
         self.deployment = deployment
         self.backend: str = choice.backend
         self.fallback_reason: str | None = choice.fallback_reason
@@ -49,6 +50,22 @@ class Runner:
         deployment.check_against(self.model.inputs, self.model.outputs)
         self._feeders = tuple(feeder(info) for info in deployment.inputs)
         self._run = self.model.run
+
+    def __enter__(self) -> Runner:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the model and then of the Edge TPU; the deployment stays open."""
+        self.model.close()
+        self._choice = None
 
     @property
     def runtime(self) -> Runtime:
