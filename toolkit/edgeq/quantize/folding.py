@@ -109,15 +109,15 @@ def describe_first_layer(split: InputPlan, layers: tuple[FirstLayer, ...]) -> In
 def describe_inserted(split: InputPlan, name: str, preprocessing: Preprocessing) -> InputPlan:
     """The plan with its error, its sentence, and the range that makes the error a bound.
 
-    The convolution's result is rounded to its own steps, and its bias to steps of a 127th of a
-    pixel's.
+    The convolution's result is rounded to its own steps; its bias, and the sum before the last
+    shift, to steps of a 127th of a pixel's.
     """
     low, high = plans.with_zero(preprocessing.value_range)
     step = (high - low) / 255
     pixel = max(abs(1 / std) for std in preprocessing.std)
     return replace(
         split,
-        error=step / 2 + pixel / 127 / 2,
+        error=step / 2 + pixel / 127,
         value_range=(low, high),
         inserted=name,
         sentence="inserted as a 1x1 depthwise convolution before the first layer: "
