@@ -16,6 +16,8 @@ from edgeq_device.runtime import LoadedModel, LoadOptions, load
 from edgeq_device.tensors import Array
 
 BATCH = 64
+WORTH_IT = 64 * BATCH
+"""Fewer samples are done before a batched model is made and compared."""
 SMALL = 1 << 20
 """Models above this many bytes compute long enough for the calls between not to matter."""
 
@@ -44,7 +46,7 @@ class BulkModel:
             for array, spec in zip(arrays, self.single.inputs, strict=True)
         )
         count = len(arrays[0])
-        if count >= 2 * BATCH and not self._tried:
+        if count >= WORTH_IT and not self._tried:
             self._tried = True
             self._batched = self._make_batched(tuple(array[:BATCH] for array in arrays))
         done = 0

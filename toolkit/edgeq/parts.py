@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from edgeq.calibration import CalibrationSet
 from edgeq.compiler import CompileReport
 from edgeq.config import BuildSpec
+from edgeq.contract import ContractReport
 from edgeq.frontends import Source
 from edgeq.pack import BundleParts, CompiledPart, GoldenPart
 from edgeq.quantize import InputPlan, InputSamples, QuantReport, spread
@@ -32,18 +33,26 @@ PATHS = ("output", "save_model", "force", "compiler", "threads", "require_compil
 
 
 @dataclass(frozen=True)
+class Quantized:
+    """The CPU model, which is also what the compiler is given, and how it came to be."""
+
+    data: bytes = field(repr=False)
+    mode: str
+    report: QuantReport
+    samples: tuple[InputSamples, ...] = field(repr=False, default=())
+    calibration: CalibrationSet | None = field(repr=False, default=None)
+
+
+@dataclass(frozen=True)
 class Ingredients:
     """What the stages made, for one bundle."""
 
     spec: BuildSpec
     source: Source
-    model: bytes
     parsed: Model
-    quantization: QuantReport
-    samples: tuple[InputSamples, ...]
-    calibration: CalibrationSet | None
+    model: Quantized
     probe: Probe
-    allowances: tuple[str, ...]
+    contract: ContractReport
     compiled: CompileReport | None
 
 
@@ -61,10 +70,10 @@ def assemble(made: Ingredients) -> BundleParts:
     golden, why_not = golden_vectors(made)
     return BundleParts(
         name=Path(made.spec.model.rpartition(":")[2]).stem,
-        cpu_model=made.model,
+        cpu_model=made.model.data,
         inputs=tuple(
             input_info(made.spec, spec, plan)
-            for spec, plan in zip(inputs, made.quantization.plans, strict=True)
+            for spec, plan in zip(inputs, made.model.report.plans, strict=True)
         ),
         outputs=outputs,
         task=chosen.task,
@@ -73,7 +82,7 @@ def assemble(made: Ingredients) -> BundleParts:
         labels=labels,
         golden=golden,
         no_golden_reason=why_not,
-        notes=made.allowances,
+        notes=tuple(allowed.sentence for allowed in made.contract.allowances),
         provenance=provenance(made),
     )
 
@@ -104,7 +113,7 @@ def golden_vectors(made: Ingredients) -> tuple[GoldenPart | None, str]:
     """A few inputs with the CPU's outputs, or the reason why there are none."""
     if not made.probe.runs:
         return None, made.probe.reason
-    model = load(made.model, name=made.spec.model)
+    model = load(made.model.data, name=made.spec.model)
     inputs = golden_inputs(made, model)
     outputs = [model.run(*arrays) for arrays in inputs]
     made_by = RuntimeInfo(model.runtime.name, model.runtime.version, platform.machine())
@@ -121,7 +130,7 @@ def golden_vectors(made: Ingredients) -> tuple[GoldenPart | None, str]:
 
 def golden_inputs(made: Ingredients, model: LoadedModel) -> list[tuple[Array, ...]]:
     """Calibration samples as the model takes them; seeded random numbers where there are none."""
-    if not made.samples:
+    if not made.model.samples:
         chance = np.random.default_rng(made.spec.seed)
         return [
             tuple(_random(chance, spec) for spec in model.inputs) for _ in range(GOLDEN_SAMPLES)
@@ -130,10 +139,10 @@ def golden_inputs(made: Ingredients, model: LoadedModel) -> list[tuple[Array, ..
         tuple(
             one.integer_value(number, plan, spec)
             for one, plan, spec in zip(
-                made.samples, made.quantization.plans, model.inputs, strict=True
+                made.model.samples, made.model.report.plans, model.inputs, strict=True
             )
         )
-        for number in spread(len(made.samples[0].array), GOLDEN_SAMPLES)
+        for number in spread(len(made.model.samples[0].array), GOLDEN_SAMPLES)
     ]
 
 
@@ -148,21 +157,21 @@ def provenance(made: Ingredients) -> dict[str, Any]:
     """Tool versions, options and digests: all that decides the bundle's bytes."""
     spec = made.spec
     options = {
-        field.name: _plain(getattr(spec, field.name))
-        for field in fields(spec)
-        if field.name not in PATHS
+        option.name: _plain(getattr(spec, option.name))
+        for option in fields(spec)
+        if option.name not in PATHS
     }
     found: dict[str, Any] = {
         "source": {"kind": made.source.kind, "sha256": made.source.digest},
-        "engine": made.quantization.engine,
-        "engine_reason": made.quantization.reason,
+        "engine": made.model.report.engine,
+        "engine_reason": made.model.report.reason,
         "versions": {"numpy": np.__version__, **made.source.versions},
         "options": options,
     }
-    if made.calibration is not None:
+    if made.model.calibration is not None:
         found["calibration"] = {
-            "sha256": made.calibration.digest,
-            "samples": len(made.calibration),
+            "sha256": made.model.calibration.digest,
+            "samples": len(made.model.calibration),
         }
     return found
 

@@ -7,19 +7,18 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from edgeq import contract, frontends, quantize
-from edgeq.calibration import CalibrationSet
 from edgeq.compiler import CompileOptions, CompileReport, compile_model, find_compiler
 from edgeq.config import BuildSpec
 from edgeq.frontends import Source
 from edgeq.loading import input_samples, read_samples
 from edgeq.pack import PackReport, pack
-from edgeq.parts import Ingredients, assemble
-from edgeq.quantize import InputSamples, QuantReport, QuantSpec
+from edgeq.parts import Ingredients, Quantized, assemble
+from edgeq.quantize import QuantReport, QuantSpec
 from edgeq.quantize.ends import uint8_ends
 from edgeq_device import runtime
 from edgeq_device.errors import ConfigError, MissingTool, ModelError
@@ -36,17 +35,6 @@ class StageTime:
 
     name: str
     seconds: float
-
-
-@dataclass(frozen=True)
-class Quantized:
-    """The CPU model, which is also what the compiler is given, and how it came to be."""
-
-    data: bytes = field(repr=False)
-    mode: str
-    report: QuantReport
-    samples: tuple[InputSamples, ...] = field(repr=False, default=())
-    calibration: CalibrationSet | None = field(repr=False, default=None)
 
 
 @dataclass(frozen=True)
@@ -85,10 +73,7 @@ class _Clock:
 
 def build(spec: BuildSpec, *, progress: Progress = silent) -> BuildResult:
     """Build the bundle that ``spec`` asks for; nothing is left behind where a stage fails."""
-    output = spec.output or Path(Path(spec.model.rpartition(":")[2]).stem + ".edgeq")
-    check_output(output, "--output", force=spec.force)
-    if spec.save_model is not None:
-        check_output(spec.save_model, "--save-model", force=spec.force)
+    output = checked_output(spec)
     find_compiler(spec.compiler)
     clock = _Clock()
     with clock.stage("load"):
@@ -101,21 +86,11 @@ def build(spec: BuildSpec, *, progress: Progress = silent) -> BuildResult:
             parsed = parse_model(model.data, spec.model)
             checked = contract.check(parsed, mode=model.mode)
             checked.raise_if_broken(spec.model)
+            probe = probed.result() if probed else Probe(runs=True, reason="")
         compiled, skipped = compile_stage(spec, model, clock, progress)
         with clock.stage("pack"):
-            ingredients = Ingredients(
-                spec=spec,
-                source=source,
-                model=model.data,
-                parsed=parsed,
-                quantization=model.report,
-                samples=model.samples,
-                calibration=model.calibration,
-                probe=probed.result() if probed else Probe(runs=True, reason=""),
-                allowances=tuple(allowed.sentence for allowed in checked.allowances),
-                compiled=compiled,
-            )
-            bundle = pack(assemble(ingredients), output, force=spec.force)
+            made = Ingredients(spec, source, parsed, model, probe, checked, compiled)
+            bundle = pack(assemble(made), output, force=spec.force)
             if spec.save_model is not None:
                 write_file(spec.save_model, model.data)
     remarks = (model.report.remark,) if model.report.remark else ()
@@ -132,6 +107,15 @@ def build(spec: BuildSpec, *, progress: Progress = silent) -> BuildResult:
         warnings=(*source.notes, *warned, *remarks),
         stages=tuple(clock.stages),
     )
+
+
+def checked_output(spec: BuildSpec) -> Path:
+    """The bundle's path, before any work: ConfigError where a file is in the way."""
+    output = spec.output or Path(Path(spec.model.rpartition(":")[2]).stem + ".edgeq")
+    check_output(output, "--output", force=spec.force)
+    if spec.save_model is not None:
+        check_output(spec.save_model, "--save-model", force=spec.force)
+    return output
 
 
 def prepare(

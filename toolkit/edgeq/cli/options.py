@@ -58,3 +58,36 @@ Picture = Annotated[Optional[Path], typer.Option("--picture", help="write a pict
 Runtime = Annotated[
     Optional[str], typer.Option("--runtime", help="ai-edge-litert or tflite-runtime")
 ]
+Output = Annotated[Optional[Path], typer.Option("-o", "--output", help="the bundle (MODEL.edgeq)")]
+Mode = Annotated[
+    Optional[str], typer.Option("--mode", help="integer, float-fallback, dynamic or float")
+]
+Task = Annotated[Optional[str], typer.Option("--task", help="auto, classify or raw")]
+Activation = Annotated[
+    Optional[str],
+    typer.Option("--activation", help="still to be applied: auto, none, softmax, sigmoid"),
+]
+Uint8Ends = Annotated[
+    Optional[bool],
+    typer.Option("--uint8-ends", help="give an integer .tflite with int8 ends uint8 ones"),
+]
+Compiler = Annotated[
+    Optional[str],
+    typer.Option("--compiler", help="edgetpu_compiler ($EDGEQ_COMPILER, else PATH)"),
+]
+CompileTimeout = Annotated[Optional[int], typer.Option("--compile-timeout", help="seconds (180)")]
+MinRuntimeVersion = Annotated[
+    Optional[int],
+    typer.Option("--min-runtime-version", help="least Edge TPU runtime (14)"),
+]
+RequireCompiled = Annotated[
+    Optional[bool],
+    typer.Option("--require-compiled", help="exit 4 where there is no edgetpu_compiler"),
+]
+SaveModel = Annotated[
+    Optional[Path], typer.Option("--save-model", help="also write the .tflite here")
+]
+SaveModels = Annotated[
+    Optional[Path],
+    typer.Option("--save-models", metavar="DIR", help="leave the four .tflite files here"),
+]

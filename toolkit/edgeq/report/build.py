@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from edgeq.agreement import Agreement
+from edgeq.contract import Allowance
 from edgeq.pipeline import BuildResult
 from edgeq_device.tensors import TensorSpec
 
 
 def build_json(result: BuildResult) -> dict[str, Any]:
     """The document of ``edgeq build --json``; keys are a contract, more may be added."""
-    report = result.model.report
-    compiled = result.compiled
+    report, compiled = result.model.report, result.compiled
     return {
         "schema": "edgeq.build/1",
         "bundle": str(result.bundle.path),
@@ -37,15 +37,7 @@ def build_json(result: BuildResult) -> dict[str, Any]:
         ],
         "outputs": [spec_json(spec) for spec in result.outputs],
         "agreement": agreement_json(report.agreement),
-        "allowances": [
-            {
-                "name": allowed.name,
-                "operators": list(allowed.operators),
-                "tensors": list(allowed.tensors),
-                "sentence": allowed.sentence,
-            }
-            for allowed in result.contract.allowances
-        ],
+        "allowances": [allowance_json(allowed) for allowed in result.contract.allowances],
         "warnings": list(result.warnings),
         "stages": [
             {"name": stage.name, "seconds": round(stage.seconds, 4)} for stage in result.stages
@@ -69,6 +61,16 @@ def agreement_json(agreement: Agreement | None) -> dict[str, Any] | None:
             }
             for output in agreement.outputs
         ],
+    }
+
+
+def allowance_json(allowed: Allowance) -> dict[str, Any]:
+    """Something that is not integer, or not for the Edge TPU, and was let through."""
+    return {
+        "name": allowed.name,
+        "operators": list(allowed.operators),
+        "tensors": list(allowed.tensors),
+        "sentence": allowed.sentence,
     }
 
 
