@@ -131,8 +131,8 @@ def float16_weights() -> bytes:
 def lstm(steps: int = 5, width: int = 3, cells: int = 4, **options: Any) -> bytes:
     net = Network(7)
     operands = [net.input("x", (1, steps, width))]
-    for size in (width, cells):
-        operands += [net.constant(f"w{size}{n}", _weights(net, cells, size)) for n in range(4)]
+    for name, size in (("in", width), ("back", cells)):
+        operands += [net.constant(f"{name}{n}", _weights(net, cells, size)) for n in range(4)]
     operands += (
         [-1] * 3 + [net.constant(f"b{n}", _weights(net, cells)) for n in range(4)] + [-1] * 2
     )
