@@ -1,249 +1,65 @@
-"""Builds tiny .tflite models with the plain `flatbuffers` package, for tests on any Python.
-
-`build` writes any model from `TensorDef` and `OpDef`; the functions below it give ready ones:
+"""Ready tiny .tflite models, for tests on any Python.
 
     quantize_model()      uint8 -> QUANTIZE -> uint8: changes scale and zero point only
     dense_model()         uint8 -> QUANTIZE -> FULLY_CONNECTED -> QUANTIZE -> uint8
     float_dense_model()   float32 -> FULLY_CONNECTED -> float32
     conv_classifier()     uint8 picture -> conv, pool, dense, softmax -> uint8 scores
+    branching_model()     IF with two subgraphs, a signature, metadata, a batch of any size
+    sparse_model()        float32 dense layer whose weights are stored sparse
     custom_op_model()     one custom operator, as in a compiled model
 
-All but the last run in tflite-runtime 2.14 and in ai-edge-litert.
+All but the last run in tflite-runtime 2.14 and in ai-edge-litert. Other models are written
+with `build` (see `builder`), whose parts this module hands on.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
-import flatbuffers
 import numpy as np
 
-from edgeq_device.tflite.dtypes import TENSOR_TYPES
-from edgeq_device.tflite.opcodes import BUILTIN_NAMES, CUSTOM
+from tests.device.builder import (
+    FULLY_CONNECTED_OPTIONS,
+    NO_OPTIONS,
+    QUANTIZE_OPTIONS,
+    RELU,
+    RESHAPE_OPTIONS,
+    SAME,
+    SOFTMAX_OPTIONS,
+    VALID,
+    GraphDef,
+    ModelDef,
+    OpDef,
+    SignatureDef,
+    TensorDef,
+    build,
+    conv_options,
+)
 
-Value = tuple[str, Any]
-"""A field of a table: a letter of `struct` (or "o" for an offset, "vector"), and the value."""
-
-NO_OPTIONS = (0, {})
-QUANTIZE_OPTIONS = (89, {})
-SOFTMAX_OPTIONS = (9, {0: ("f", 1.0)})
-FULLY_CONNECTED_OPTIONS = (8, {})
-RESHAPE_OPTIONS = (17, {})
-
-SAME, VALID = 0, 1
-RELU = 1
-
-
-@dataclass(frozen=True)
-class TensorDef:
-    """A tensor to write; ``data`` makes it a constant (its dtype must be the tensor's)."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str = "int8"
-    scale: float | tuple[float, ...] = ()
-    zero_point: int | tuple[int, ...] = 0
-    axis: int = 0
-    data: Any = None
-    shape_signature: tuple[int, ...] = ()
-    is_variable: bool = False
-
-
-@dataclass(frozen=True)
-class OpDef:
-    """An operator to write: ``options`` is (type of the options table, its fields by number).
-
-    ``op`` is a builtin's name or, with ``custom=True``, a custom operator's own name.
-    """
-
-    op: str
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    options: tuple[int, dict[int, Value]] = NO_OPTIONS
-    version: int = 1
-    custom: bool = False
-    custom_options: bytes = b""
-
-
-@dataclass(frozen=True)
-class GraphDef:
-    """A subgraph to write."""
-
-    tensors: tuple[TensorDef, ...]
-    operators: tuple[OpDef, ...]
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    name: str = "main"
-
-
-@dataclass(frozen=True)
-class ModelDef:
-    """A model to write."""
-
-    graphs: tuple[GraphDef, ...]
-    description: str = "edgeq test model"
-    metadata: dict[str, bytes] = field(default_factory=dict)
-    identifier: bytes = b"TFL3"
-
-
-def build(model: ModelDef) -> bytes:
-    """The bytes of a .tflite file."""
-    return _Writer(model).bytes()
-
-
-class _Writer:
-    def __init__(self, model: ModelDef) -> None:
-        self.model = model
-        self.builder = flatbuffers.Builder(1024)
-        self.codes: list[tuple[str, int, bool]] = []
-        self.buffers: list[bytes] = [b""]
-
-    def bytes(self) -> bytes:
-        graphs = self.offsets([self.graph(graph) for graph in self.model.graphs])
-        metadata = self.offsets([self.metadata(*item) for item in self.model.metadata.items()])
-        codes = self.offsets([self.code(*code) for code in self.codes])
-        buffers = self.offsets(
-            [self.table({0: ("o", self.data(data))} if data else {}) for data in self.buffers]
-        )
-        description = self.builder.CreateString(self.model.description)
-        fields: dict[int, Value] = {
-            0: ("I", 3),
-            1: ("o", codes),
-            2: ("o", graphs),
-            3: ("o", description),
-            4: ("o", buffers),
-        }
-        if self.model.metadata:
-            fields[6] = ("o", metadata)
-        self.builder.Finish(self.table(fields), self.model.identifier)
-        return bytes(self.builder.Output())
-
-    def table(self, fields: dict[int, Value]) -> int:
-        ready = {
-            slot: ("o", self.numbers(value, "<i4")) if kind == "vector" else (kind, value)
-            for slot, (kind, value) in fields.items()
-        }
-        builder = self.builder
-        builder.StartObject(max(ready, default=-1) + 1)
-        prepend = {
-            "o": builder.PrependUOffsetTRelative,
-            "b": builder.PrependInt8,
-            "B": builder.PrependUint8,
-            "?": builder.PrependBool,
-            "i": builder.PrependInt32,
-            "I": builder.PrependUint32,
-            "f": builder.PrependFloat32,
-            "q": builder.PrependInt64,
-            "Q": builder.PrependUint64,
-        }
-        for slot, (kind, value) in ready.items():
-            prepend[kind](value)
-            builder.Slot(slot)
-        return int(builder.EndObject())
-
-    def offsets(self, targets: list[int]) -> int:
-        self.builder.StartVector(4, len(targets), 4)
-        for target in reversed(targets):
-            self.builder.PrependUOffsetTRelative(target)
-        return int(self.builder.EndVector())
-
-    def numbers(self, values: Any, dtype: str) -> int:
-        return self.data(np.asarray(values, dtype).tobytes(), np.dtype(dtype).itemsize)
-
-    def data(self, data: bytes, itemsize: int = 1) -> int:
-        # Constants are aligned to 16 bytes, as interpreters expect.
-        builder = self.builder
-        builder.StartVector(itemsize, len(data) // itemsize, max(itemsize, 16))
-        builder.head -= len(data)
-        builder.Bytes[builder.head : builder.head + len(data)] = data
-        return int(builder.EndVector())
-
-    def code(self, op: str, version: int, custom: bool) -> int:
-        number = CUSTOM if custom else BUILTIN_NAMES.index(op)
-        fields: dict[int, Value] = {
-            0: ("b", min(number, 127)),
-            2: ("i", version),
-            3: ("i", number),
-        }
-        if custom:
-            fields[1] = ("o", self.builder.CreateString(op))
-        return self.table(fields)
-
-    def metadata(self, name: str, data: bytes) -> int:
-        self.buffers.append(data)
-        text = self.builder.CreateString(name)
-        return self.table({0: ("o", text), 1: ("I", len(self.buffers) - 1)})
-
-    def graph(self, graph: GraphDef) -> int:
-        tensors = self.offsets([self.tensor(tensor) for tensor in graph.tensors])
-        operators = self.offsets([self.operator(operator) for operator in graph.operators])
-        name = self.builder.CreateString(graph.name)
-        return self.table(
-            {
-                0: ("o", tensors),
-                1: ("vector", graph.inputs),
-                2: ("vector", graph.outputs),
-                3: ("o", operators),
-                4: ("o", name),
-            }
-        )
-
-    def tensor(self, tensor: TensorDef) -> int:
-        buffer = 0
-        if tensor.data is not None:
-            buffer = len(self.buffers)
-            raw = tensor.data
-            self.buffers.append(raw if isinstance(raw, bytes) else np.asarray(raw).tobytes())
-        name = self.builder.CreateString(tensor.name)
-        fields: dict[int, Value] = {
-            0: ("vector", tensor.shape),
-            1: ("b", TENSOR_TYPES.index(tensor.dtype)),
-            2: ("I", buffer),
-            3: ("o", name),
-            5: ("?", tensor.is_variable),
-        }
-        scales = tuple(np.atleast_1d(np.asarray(tensor.scale, float)).tolist())
-        if scales:
-            fields[4] = ("o", self.quantization(tensor, scales))
-        if tensor.shape_signature:
-            fields[7] = ("vector", tensor.shape_signature)
-        return self.table(fields)
-
-    def quantization(self, tensor: TensorDef, scales: tuple[float, ...]) -> int:
-        zeros = np.broadcast_to(np.asarray(tensor.zero_point), len(scales))
-        return self.table(
-            {
-                2: ("o", self.numbers(scales, "<f4")),
-                3: ("o", self.numbers(zeros, "<i8")),
-                6: ("i", tensor.axis),
-            }
-        )
-
-    def operator(self, operator: OpDef) -> int:
-        code = (operator.op, operator.version, operator.custom)
-        if code not in self.codes:
-            self.codes.append(code)
-        kind, options = operator.options
-        fields: dict[int, Value] = {
-            0: ("I", self.codes.index(code)),
-            1: ("vector", operator.inputs),
-            2: ("vector", operator.outputs),
-        }
-        if kind:
-            fields[3] = ("B", kind)
-            fields[4] = ("o", self.table(options))
-        if operator.custom_options:
-            fields[5] = ("o", self.data(operator.custom_options))
-        return self.table(fields)
-
-
-def conv_options(stride: int = 1, padding: int = SAME, activation: int = 0) -> Any:
-    """The options of CONV_2D."""
-    return (
-        1,
-        {0: ("b", padding), 1: ("i", stride), 2: ("i", stride), 3: ("b", activation)},
-    )
+__all__ = [
+    "FULLY_CONNECTED_OPTIONS",
+    "NO_OPTIONS",
+    "QUANTIZE_OPTIONS",
+    "RELU",
+    "RESHAPE_OPTIONS",
+    "SAME",
+    "SOFTMAX_OPTIONS",
+    "VALID",
+    "GraphDef",
+    "ModelDef",
+    "OpDef",
+    "SignatureDef",
+    "TensorDef",
+    "branching_model",
+    "build",
+    "conv_classifier",
+    "conv_options",
+    "custom_op_model",
+    "dense_model",
+    "float_dense_model",
+    "quantize_model",
+    "sparse_model",
+]
 
 
 def quantize_model(
@@ -365,6 +181,58 @@ def conv_classifier(size: int = 16, classes: int = 5, channels: int = 3, filters
         ),
         inputs=(0,),
         outputs=(10,),
+    )
+    return build(ModelDef((graph,)))
+
+
+def branching_model() -> bytes:
+    """ "x" > 0 ? x + 1 : x * 2 for float32 (1, 2) "x", decided by its bool "which" (1)."""
+
+    def branch(op: str, kind: int, number: float) -> GraphDef:
+        return GraphDef(
+            tensors=(
+                TensorDef("a", (1, 2), "float32"),
+                TensorDef("b", (1,), "float32", data=np.array([number], np.float32)),
+                TensorDef("c", (1, 2), "float32"),
+            ),
+            operators=(OpDef(op, (0, 1), (2,), (kind, {0: ("b", 0)})),),
+            inputs=(0,),
+            outputs=(2,),
+            name=op.lower(),
+        )
+
+    main = GraphDef(
+        tensors=(
+            TensorDef("which", (1,), "bool"),
+            TensorDef("x", (1, 2), "float32", shape_signature=(-1, 2)),
+            TensorDef("y", (1, 2), "float32", shape_signature=(-1, 2)),
+        ),
+        operators=(OpDef("IF", (0, 1), (2,), (92, {0: ("i", 1), 1: ("i", 2)})),),
+        inputs=(0, 1),
+        outputs=(2,),
+    )
+    return build(
+        ModelDef(
+            graphs=(main, branch("ADD", 11, 1.0), branch("MUL", 21, 2.0)),
+            metadata={"min_runtime_version": b"2.3.0"},
+            signatures=(SignatureDef("serve", {"which": 0, "x": 1}, {"y": 2}),),
+        )
+    )
+
+
+def sparse_model() -> bytes:
+    """A float32 dense layer "x" (1, 8) -> "y" (1, 4); of its weights every fourth is not 0."""
+    weights = np.arange(32, dtype=np.float32).reshape(4, 8)
+    weights[weights % 4 > 0] = 0
+    graph = GraphDef(
+        tensors=(
+            TensorDef("x", (1, 8), "float32"),
+            TensorDef("weights", (4, 8), "float32", data=weights, sparse=True),
+            TensorDef("y", (1, 4), "float32"),
+        ),
+        operators=(OpDef("FULLY_CONNECTED", (0, 1, -1), (2,), FULLY_CONNECTED_OPTIONS, version=8),),
+        inputs=(0,),
+        outputs=(2,),
     )
     return build(ModelDef((graph,)))
 

@@ -73,9 +73,9 @@ def _unions(operator: Operator) -> list[tuple[Table, Layout]]:
 def _check_operands(operator: Operator) -> None:
     needs = rule(operator.op)
     if len(operator.inputs) < needs.inputs:
-        raise _Unfit(f"has {len(operator.inputs)} inputs and needs {needs.inputs}")
+        raise _Unfit(f"has {len(operator.inputs)} of {needs.inputs} inputs")
     if len(operator.outputs) < needs.outputs:
-        raise _Unfit(f"has {len(operator.outputs)} outputs and needs {needs.outputs}")
+        raise _Unfit(f"has {len(operator.outputs)} of {needs.outputs} outputs")
     absent = {place for place, index in enumerate(operator.inputs) if index == ABSENT}
     missing = [place for place in absent if place not in needs.optional]
     if not absent.issuperset(needs.together):

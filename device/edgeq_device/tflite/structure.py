@@ -32,7 +32,7 @@ def check(model: Model) -> None:
         for tensor in graph.tensors:
             _check_tensor(model, tensor)
         for index in (*graph.inputs, *graph.outputs):
-            _check_index(model, graph, index, "the model's inputs and outputs")
+            _check_index(model, graph, index, "a model input or output")
         _check_order(model, graph)
         for operator in graph.operators:
             check_operator(model, graph, operator)
@@ -114,22 +114,23 @@ def _check_order(model: Model, graph: Subgraph) -> None:
             if index != ABSENT:
                 _check_index(model, graph, index, label(graph, operator))
         for index in operator.inputs:
-            if index not in ready and index != ABSENT:
-                _check_readable(model, graph, index, label(graph, operator))
+            if index not in ready and index != ABSENT and not _has_contents(model, graph, index):
+                what = f"{label(graph, operator)} reads {tensor_label(graph.tensors[index])}"
+                refuse(model, f"{what} before anything writes it")
         _check_outputs(model, graph, operator, ready)
         ready.update(operator.outputs)
     for index in graph.outputs:
-        if index not in ready:
-            _check_readable(model, graph, index, "the caller")
+        if index not in ready and not _has_contents(model, graph, index):
+            refuse(model, f"nothing writes the output {tensor_label(graph.tensors[index])}")
 
 
-def _check_readable(model: Model, graph: Subgraph, index: int, reader: str) -> None:
+def _has_contents(model: Model, graph: Subgraph, index: int) -> bool:
+    """True for a tensor that may be read though no operator writes it."""
     tensor = graph.tensors[index]
     # An empty constant has no bytes, so that nothing tells it from a tensor without contents.
     empty = tensor.elements == 0 or tensor.dtype in ("string", "resource", "variant")
-    if model.is_constant(tensor) or tensor.is_variable or tensor.external_buffer or empty:
-        return
-    refuse(model, f"{reader} reads {tensor_label(tensor)} before anything writes it")
+    external = tensor.external_buffer > 0
+    return model.is_constant(tensor) or tensor.is_variable or external or empty
 
 
 def _check_outputs(model: Model, graph: Subgraph, operator: Operator, ready: set[int]) -> None:
