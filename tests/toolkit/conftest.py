@@ -38,3 +38,10 @@ def tensorflow_child() -> Iterator[TensorFlowChild]:
     """One TensorFlow process for all tests that only ask it for models."""
     with TensorFlowChild(timeout=300) as child:
         yield child
+
+
+@pytest.fixture
+def here(keras_models: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of models as the current folder, as a user would stand in it."""
+    monkeypatch.chdir(keras_models)
+    return keras_models

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from edgeq_device import errors
-from edgeq_device.errors import EdgeqError, MissingTool, ModelError
+from edgeq_device.errors import EdgeqError, MissingTool, ModelError, OutputError
 from edgeq_device.progress import Progress, silent
 
 _START = """
@@ -57,12 +57,13 @@ class TensorFlowChild:
         self._lean = lean
         self._timeout = timeout
         self._turn = threading.Lock()
-        self._scratch = tempfile.TemporaryDirectory(prefix="edgeq-tensorflow-")
+        self._scratch = _scratch_folder()
         self.folder = Path(self._scratch.name)
         self._stderr = (self.folder / "stderr.txt").open("wb")
         self._pending = b""
         self.loaded: object = None
         """Whose model the process holds at the moment."""
+        self._alive: subprocess.Popen[bytes] | None = None
         self._process = self._start()
 
     def ask(
@@ -130,7 +131,7 @@ class TensorFlowChild:
         environment = {**os.environ, **_QUIET}
         environment.pop("TF_USE_LEGACY_KERAS", None)
         search = [str(Path(entry).resolve()) for entry in sys.path if entry]
-        return subprocess.Popen(
+        self._alive = subprocess.Popen(
             [sys.executable, "-c", _START, json.dumps(search), json.dumps(self._lean)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -139,6 +140,7 @@ class TensorFlowChild:
             env=environment,
             start_new_session=True,
         )
+        return self._alive
 
     def _end(self) -> None:
         """Kill the process and its group; safe to call again."""
@@ -151,9 +153,12 @@ class TensorFlowChild:
                     pipe.close()
 
     def _kill(self) -> None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        """Once for each process: later its number may be another's."""
+        process, self._alive = self._alive, None
+        if process is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
     def _send(self, request: dict[str, Any]) -> None:
         pipe = self._process.stdin
@@ -191,6 +196,17 @@ class TensorFlowChild:
         return ""
 
 
+def _scratch_folder() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="edgeq-tensorflow-")
+    except OSError as error:
+        raise OutputError(
+            tempfile.gettempdir(),
+            f"cannot be written: {error.strerror or error}",
+            hint="set $TMPDIR to a folder with space",
+        ) from error
+
+
 class _DiedError(Exception):
     """The process ended while an answer was due."""
 
@@ -221,6 +237,8 @@ def _obituary(source: str, request: dict[str, Any], code: int, words: str) -> Mo
     how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     if code == -signal.SIGKILL:
         hint = "there may be too little memory: give a smaller model or fewer samples"
+    elif code == -signal.SIGILL:
+        hint = "TensorFlow's wheels need a CPU with AVX: use another machine"
     elif request["do"] == "load":
         hint = "load it in Python to see what crashes"
     else:

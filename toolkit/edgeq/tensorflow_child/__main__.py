@@ -123,9 +123,11 @@ def _import_tensorflow() -> None:
         import tensorflow  # noqa: F401
 
         absl.logging.set_verbosity(absl.logging.ERROR)
-    except ImportError as error:
+    except Exception as error:  # a broken installation raises what it likes
         raise MissingTool(
-            "tensorflow", f"cannot be imported ({error})", hint='pip install "edgeq[toolkit]"'
+            "tensorflow",
+            f"cannot be imported ({type(error).__name__}: {error})",
+            hint='pip install "edgeq[toolkit]"',
         ) from error
 
 
