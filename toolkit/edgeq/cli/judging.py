@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -63,11 +64,16 @@ def demo(
     full_mnist: Annotated[
         bool, typer.Option("--full-mnist", help="the 70,000 digits that Keras downloads")
     ] = False,
-    epochs: Annotated[int, typer.Option("--epochs", help="how long to train")] = 8,
+    epochs: Annotated[int, typer.Option("--epochs", help="how long to train")] = 15,
     force: opt.Force = False,
+    as_json: opt.Json = False,
 ) -> None:
     """Train a small network on real digits, then build, compare, evaluate and run it."""
     from edgeq.demo import DemoSpec, run_demo
 
     spec = DemoSpec(output=output, full_mnist=full_mnist, epochs=epochs, force=force)
-    run_demo(spec, lambda line: typer.echo(line))
+    stream = sys.stderr if as_json else sys.stdout
+    bundle = run_demo(spec, lambda line: typer.echo(line, file=stream), stream)
+    if as_json:
+        document = {"schema": "edgeq.demo/1", "folder": str(output), "bundle": str(bundle)}
+        typer.echo(json.dumps(document))

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -27,14 +28,15 @@ class DemoSpec:
 
     output: Path
     full_mnist: bool = False
-    epochs: int = 8
+    epochs: int = 15
     force: bool = False
 
 
-def run_demo(spec: DemoSpec, say: Callable[[str], None]) -> Path:
+def run_demo(spec: DemoSpec, say: Callable[[str], None], output: IO[str] | None = None) -> Path:
     """Run the demo; ``say`` is told each step and each command. Returns the bundle.
 
-    The commands are the ordinary ones, each in a process of its own. EdgeqError where one fails.
+    The commands are the ordinary ones, each in a process of its own; what they print goes to
+    ``output`` (standard output where none is given). EdgeqError where one fails.
     """
     folder = prepare_folder(spec)
     say("Real handwritten digits, and the guide's small network trained on them (TensorFlow) ...")
@@ -45,7 +47,7 @@ def run_demo(spec: DemoSpec, say: Callable[[str], None]) -> Path:
     for command in commands(spec):
         say("")
         say("$ " + shlex.join(["edgeq", *command]))
-        run(command, folder)
+        run(command, folder, output)
     say("")
     say(f"Everything is in {folder}: the bundle digits.edgeq, the table and the pictures.")
     return folder / "digits.edgeq"
@@ -97,12 +99,16 @@ def commands(spec: DemoSpec) -> Iterator[list[str]]:
     yield ["run", "digits.edgeq", "pictures", "--top-k", "3", "--save-dir", "annotated"]
 
 
-def run(command: list[str], folder: Path) -> None:
-    """Run one command of edgeq in ``folder``, its output going where ours goes."""
+def run(command: list[str], folder: Path, output: IO[str] | None) -> None:
+    """Run one command of edgeq in ``folder``, its results going to ``output``."""
     sys.stdout.flush()
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     ended = subprocess.run(
-        [sys.executable, "-m", "edgeq", *command], cwd=folder, env=environment, check=False
+        [sys.executable, "-m", "edgeq", *command],
+        cwd=folder,
+        env=environment,
+        stdout=output,
+        check=False,
     )
     if ended.returncode != 0:
         raise EdgeqError(
