@@ -6,7 +6,7 @@ flipping bits in real models and running them: what is refused here ends the pro
 
 from __future__ import annotations
 
-import sys
+from math import isfinite
 
 from edgeq_device.tflite.constants import split_strings
 from edgeq_device.tflite.dtypes import byte_size, integer_range
@@ -76,10 +76,11 @@ def _check_size(model: Model, tensor: Tensor, held: int) -> None:
 
 def _check_quantization(model: Model, tensor: Tensor, quantization: Quantization) -> None:
     scales, zeros = quantization.scales, quantization.zero_points
-    for scale in scales:
-        # Zero is left to those who judge the model: an LSTM's unused parts have it.
-        if not (scale == 0.0 or _SMALLEST_SCALE <= scale <= sys.float_info.max):
-            refuse(model, f"{tensor_label(tensor)} has the scale {scale}")
+    if not (isfinite(sum(scales)) and min(scales) >= _SMALLEST_SCALE):
+        for scale in scales:
+            # Zero is left to those who judge the model: an LSTM's unused parts have it.
+            if not (scale == 0.0 or (isfinite(scale) and scale >= _SMALLEST_SCALE)):
+                refuse(model, f"{tensor_label(tensor)} has the scale {scale}")
     if len(zeros) not in (1, len(scales)):
         refuse(
             model,
