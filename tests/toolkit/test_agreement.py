@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from edgeq import agreement
+from edgeq import model as editable
 from edgeq.agreement import Agreement, OutputAgreement, compare_output, find_broken
 from edgeq.quantize import litert
 from edgeq_device.errors import CalibrationError, GateFailed, ModelError
@@ -183,14 +184,20 @@ def test_in_a_good_model_no_operator_is_broken() -> None:
 
 
 def test_a_loss_without_a_culprit_blames_the_samples() -> None:
-    data = models.residual()
-    integer = litert.quantize(data, samples(data), SPEC)
+    # A wide output scale: the last operators lose bits, but none of them everything.
+    data = models.classifier(end="")
+    model = editable.read(litert.quantize(data, samples(data), SPEC))
+    for tensor in model.subgraphs[0].tensors:
+        if editable.tensor_name(tensor) == "logits":
+            tensor.quantization.scale = np.asarray(tensor.quantization.scale, np.float32) * 50
+    integer = editable.write(model)
     pairs = pairs_of(data, integer)
     lost = OutputAgreement("out", 1.0, 1.0, 30.0, 90.0, 0.1)
     with pytest.raises(GateFailed) as caught:
         agreement.accept(Agreement(4, (lost,)), data, integer, pairs)
     assert str(caught.value).startswith(
-        "output 'out' has 1.0 dB against the float model; most is lost at operator "
+        "output 'out' has 1.0 dB against the float model; most is lost at operator 4 "
+        "(QUANTIZE, 'logits'): "
     )
     assert caught.value.hint == (
         "calibrate with pictures like those of the task, preprocessed as in training"

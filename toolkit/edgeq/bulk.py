@@ -58,14 +58,15 @@ class BulkModel:
             tuple(array[number : number + 1] for array in arrays) for number in range(done, count)
         ]
         results += [self._one(sample) for sample in rest]
+        if not results:
+            return tuple(
+                np.empty((0, *_row(spec.shape)), spec.dtype) for spec in self.single.outputs
+            )
         return tuple(np.concatenate(parts) for parts in zip(*results, strict=True))
 
     def _one(self, sample: tuple[Array, ...]) -> tuple[Array, ...]:
         shaped = (a.reshape(s.shape) for a, s in zip(sample, self.single.inputs, strict=True))
-        return tuple(
-            output[None] if output.shape[:1] != (1,) else output
-            for output in self.single.run(*shaped)
-        )
+        return tuple(output.reshape(1, *_row(output.shape)) for output in self.single.run(*shaped))
 
     def _make_batched(self, first: tuple[Array, ...]) -> LoadedModel | None:
         """The same model for `BATCH` samples, if it gives the same bytes on the first ones."""
@@ -104,6 +105,11 @@ def with_batch(data: bytes, batch: int) -> bytes | None:
     return editable.write(model)
 
 
+def _row(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """An output's shape without its batch of 1; all of it where there is none."""
+    return shape[1:] if shape[:1] == (1,) else shape
+
+
 def _leads_with_one(tensor: Any) -> bool:
     return tensor.shape is not None and len(tensor.shape) > 1 and int(tensor.shape[0]) == 1
 
@@ -114,7 +120,7 @@ def _widen(model: Any, operator: Any, batch: int) -> bool:
         return False
     tensor = model.subgraphs[0].tensors[int(operator.inputs[1])]
     shape = editable.constant(model, tensor)
-    if shape is None or shape.size < 2 or int(shape[0]) not in (1, batch):
+    if shape is None or shape.size < 2 or int(shape[0]) not in (1, -1, batch):
         return False
     widened = np.asarray([batch, *shape[1:]], np.int32)
     editable.set_constant(model, tensor, widened)
