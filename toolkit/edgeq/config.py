@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -63,11 +65,34 @@ class BuildSpec:
         _one_of("--task", self.task, TASKS)
         _one_of("--activation", self.activation, ("auto", *ACTIVATIONS))
         _at_least("--samples", self.samples, 1)
+        _at_least("--seed", self.seed, 0)
         _at_least("--compile-timeout", self.compile_timeout, 1)
         if self.threads is not None:
             _at_least("--threads", self.threads, 1)
+        targets: set[str] = set()
         for text in self.preprocess:
-            parse_preprocess(text.rpartition(":")[2])
+            target, _, declared = text.rpartition(":")
+            parse_preprocess(declared)
+            if target in targets:
+                raise ConfigError("--preprocess", text, "given once for an input")
+            targets.add(target)
+        _ = self.picture_only  # checks the resize, the filter and the color order
+
+    def for_inputs(self, inputs: Sequence[tuple[str, ...]]) -> BuildSpec:
+        """The spec for a model whose inputs have these names, each first its tensor's own.
+
+        "INPUT:..." may use any name of an input; ConfigError where it names none.
+        """
+        own = {name: names[0] for names in reversed(inputs) for name in names}
+        own |= {names[0]: names[0] for names in inputs}
+        declared = []
+        for text in self.preprocess:
+            target, _, what = text.rpartition(":")
+            if target and target not in own:
+                known = ", ".join(names[0] for names in inputs)
+                raise ConfigError("--preprocess", text, f"for an input of the model: {known}")
+            declared.append(f"{own[target]}:{what}" if target else text)
+        return replace(self, preprocess=tuple(declared))
 
     def preprocessing_of(self, name: str) -> Preprocessing | None:
         """What is declared for the model input ``name``; None where nothing is."""
@@ -79,10 +104,10 @@ class BuildSpec:
                 break
             if not target:
                 chosen = declared
-        picture = {"resize": self.resize, "resample": self.resample, "color": self.color}
         if chosen is None:
             return None
-        return replace(parse_preprocess(chosen), **picture)
+        declared = parse_preprocess(chosen)
+        return replace(self.picture_only, mean=declared.mean, std=declared.std)
 
     @property
     def picture_only(self) -> Preprocessing:
@@ -151,9 +176,9 @@ def build_spec(options: dict[str, Any], config: Path | None) -> BuildSpec:
 
 
 def _load_toml(path: Path) -> dict[str, Any]:
-    try:
+    if sys.version_info >= (3, 11):
         import tomllib
-    except ImportError:  # Python 3.10
+    else:
         import tomli as tomllib
     try:
         return dict(tomllib.loads(path.read_text("utf-8")))
@@ -182,9 +207,9 @@ def _typed(key: str, value: Any, kind: str, folder: Path) -> Any:
     if not isinstance(value, wanted[0]) or (wanted[0] is int and isinstance(value, bool)):
         raise ConfigError(key, value, wanted[1])
     if kind.startswith("Path"):
-        return folder / value
-    is_file = key.endswith(("model", "calibration")) and (folder / str(value)).exists()
-    return str(folder / value) if is_file else value
+        return folder / str(value)
+    is_file = key.endswith(("model", "calibration", "compiler")) and (folder / str(value)).exists()
+    return str(folder / str(value)) if is_file else value
 
 
 def _names(known: dict[str, Any]) -> str:

@@ -90,6 +90,7 @@ def declared_inputs(model: Deployment, spec: JudgeSpec) -> tuple[InputInfo, ...]
     if not spec.preprocess:
         return model.inputs
     asked = BuildSpec(model=str(spec.model), preprocess=spec.preprocess)
+    asked = asked.for_inputs([(info.spec.name,) for info in model.inputs])
     inputs = []
     for info in model.inputs:
         declared = asked.preprocessing_of(info.spec.name)

@@ -33,6 +33,12 @@ def read_samples(spec: BuildSpec, source: Source, progress: Progress) -> Calibra
     return replace(found, preprocessing=declared)
 
 
+def for_source(spec: BuildSpec, source: Source) -> BuildSpec:
+    """The spec with every "INPUT:..." under the name of the source's own tensor."""
+    pairs = zip(source.inputs, source.input_aliases, strict=True)
+    return spec.for_inputs([(tensor.name, *aliases) for tensor, aliases in pairs])
+
+
 def picture_reading(spec: BuildSpec) -> Preprocessing | None:
     """How pictures are read where no arithmetic is declared; None: as the default says."""
     return None if spec.picture_only == Preprocessing() else spec.picture_only

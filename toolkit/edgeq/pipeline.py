@@ -15,7 +15,7 @@ from edgeq import contract, frontends, quantize
 from edgeq.compiler import CompileOptions, CompileReport, compile_model, find_compiler
 from edgeq.config import BuildSpec
 from edgeq.frontends import Source
-from edgeq.loading import input_samples, read_samples
+from edgeq.loading import for_source, input_samples, read_samples
 from edgeq.pack import PackReport, pack
 from edgeq.parts import Ingredients, Quantized, assemble
 from edgeq.quantize import QuantReport, QuantSpec
@@ -79,6 +79,7 @@ def build(spec: BuildSpec, *, progress: Progress = silent) -> BuildResult:
     with clock.stage("load"):
         source = frontends.open_source(spec.model, progress=progress)
     with source, ThreadPoolExecutor(1) as pool:
+        spec = for_source(spec, source)
         # A stranger's .tflite meets an interpreter first in a child; samples are read meanwhile.
         probed = pool.submit(runtime.probe, Path(spec.model)) if source.kind == "tflite" else None
         model = prepare(spec, source, clock, probed, progress)

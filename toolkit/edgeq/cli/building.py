@@ -99,7 +99,7 @@ def spec_from(given: dict[str, Any], config: Path | None) -> BuildSpec:
     wanted = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in given.items()
-        if key not in NOT_IN_SPEC and value not in (None, [], False)
+        if key not in NOT_IN_SPEC and value is not None and value is not False and value != []
     }
     return build_spec(wanted, config)
 

@@ -17,7 +17,7 @@ from edgeq.comparison.conversions import ORDER, Conversion, convert, count_float
 from edgeq.comparison.measuring import Measured, measure, probability
 from edgeq.comparison.rows import Comparison, Row, SampleAnswer
 from edgeq.config import BuildSpec
-from edgeq.loading import input_samples, read_samples
+from edgeq.loading import for_source, input_samples, read_samples
 from edgeq_device.progress import Progress, silent
 from edgeq_device.runtime import LoadOptions
 from edgeq_device.tensors import Array
@@ -36,6 +36,7 @@ def compare(
     the model, the calibration data or the test data cannot be used.
     """
     with frontends.open_source(spec.model, progress=progress) as source:
+        spec = for_source(spec, source)
         calibration = read_samples(spec, source, progress)
         samples = input_samples(calibration)
         declared = tuple(
