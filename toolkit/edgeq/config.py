@@ -106,8 +106,8 @@ class BuildSpec:
                 chosen = declared
         if chosen is None:
             return None
-        declared = parse_preprocess(chosen)
-        return replace(self.picture_only, mean=declared.mean, std=declared.std)
+        numbers = parse_preprocess(chosen)
+        return replace(self.picture_only, mean=numbers.mean, std=numbers.std)
 
     @property
     def picture_only(self) -> Preprocessing:

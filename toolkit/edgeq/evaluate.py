@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from edgeq_device.errors import CalibrationError
+from edgeq_device.errors import CalibrationError, ConfigError
 from edgeq_device.progress import Progress, silent
 from edgeq_device.tensors import Array
 
@@ -67,7 +67,13 @@ def evaluate(
     total: int = 0,
     progress: Progress = silent,
 ) -> Evaluation:
-    """Predict every batch and count; CalibrationError where a label has no class in the model."""
+    """Predict every batch and count.
+
+    CalibrationError where a label has no class in the model, or a score is no number;
+    ConfigError where ``top_k`` is less than 1.
+    """
+    if top_k < 1:
+        raise ConfigError("--top-k", top_k, "at least 1")
     guesses: list[Array] = []
     truths: list[Array] = []
     hits, seconds, classes, done = 0, 0.0, 0, 0
@@ -77,6 +83,8 @@ def evaluate(
         seconds += time.perf_counter() - started
         classes = scores.shape[1]
         check_labels(labels, classes)
+        if not np.isfinite(scores).all():
+            raise CalibrationError("test data", "the model's scores are no finite numbers")
         guesses.append(scores.argmax(axis=1))
         truths.append(np.asarray(labels, np.int64))
         hits += count_top(scores, labels, min(top_k, classes))
@@ -109,8 +117,12 @@ def check_labels(labels: Array, classes: int) -> None:
 
 
 def count_top(scores: Array, labels: Array, top_k: int) -> int:
-    """How many samples have their label among the ``top_k`` largest scores."""
-    if top_k >= scores.shape[1]:
-        return len(labels)
-    best = np.argpartition(scores, -top_k, axis=1)[:, -top_k:]
-    return int((best == np.asarray(labels)[:, None]).any(axis=1).sum())
+    """How many samples have their label among the ``top_k`` largest scores.
+
+    Of equal scores, as 8 bits often give, the lower class counts first, as ``argmax`` has it.
+    """
+    wanted = np.asarray(labels, np.int64)[:, None]
+    own = np.take_along_axis(scores, wanted, axis=1)
+    earlier = np.arange(scores.shape[1]) < wanted
+    before = (scores > own) | ((scores == own) & earlier)
+    return int((before.sum(axis=1) < top_k).sum())
