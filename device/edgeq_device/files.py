@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +30,8 @@ def replacing(output: Path) -> Iterator[tuple[BinaryIO, Path]]:
         temporary = None
     except OSError as error:
         hint = "free some space, or write elsewhere"
-        raise OutputError(output, f"cannot be written: {error.strerror}", hint=hint) from None
+        why = error.strerror or error
+        raise OutputError(output, f"cannot be written: {why}", hint=hint) from None
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -42,19 +44,37 @@ def write_file(output: Path, data: bytes) -> None:
 
 
 def check_output(output: Path, option: str, *, force: bool) -> None:
-    """ConfigError where ``output`` is a folder, or exists without ``force``.
+    """ConfigError where ``output`` is a folder or a device, or exists without ``force``.
 
-    OutputError where the folder that should hold it does not exist. ``option`` is the option
-    that named it.
+    OutputError where the folder that should hold it does not exist or cannot be looked into.
+    ``option`` is the option that named it.
     """
-    if output.is_dir():
+    try:
+        kind = _kind(output)
+        has_folder = _kind(output.parent) == "folder"
+    except OSError as error:
+        raise OutputError(output, f"cannot be written: {error.strerror}") from None
+    if kind == "folder":
         raise ConfigError(option, str(output), "a file, not a folder", hint="name a file in it")
-    if output.exists() and not force:
+    if kind == "other":
+        raise ConfigError(option, str(output), "a file, not a device or a pipe")
+    if kind == "file" and not force:
         allowed = "a file that does not exist yet"
         raise ConfigError(option, str(output), allowed, hint="--force overwrites it")
-    if not output.parent.is_dir():
+    if not has_folder:
         hint = f"mkdir -p {output.parent}"
         raise OutputError(output, "its folder does not exist", hint=hint)
+
+
+def _kind(path: Path) -> str:
+    """What is there: a "folder", a "file", something "other", or "" for nothing."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    if stat.S_ISDIR(mode):
+        return "folder"
+    return "file" if stat.S_ISREG(mode) else "other"
 
 
 def _umask() -> int:

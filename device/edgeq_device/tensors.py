@@ -36,7 +36,9 @@ class TensorSpec:
         if not self.is_quantized:
             return np.asarray(values, self.dtype)
         limits = np.iinfo(self.dtype)
-        scaled = np.rint(np.asarray(values, np.float32) / np.float32(self.scale)) + self.zero_point
+        # float32 cannot hold the limits of int32.
+        wide = np.float32 if limits.bits <= 16 else np.float64
+        scaled = np.rint(np.asarray(values, wide) / np.asarray(self.scale, wide)) + self.zero_point
         return np.asarray(np.clip(scaled, limits.min, limits.max), self.dtype)
 
     def dequantize(self, values: Array) -> Array:

@@ -49,6 +49,12 @@ class Preprocessing:
             raise ConfigError("preprocess mean and std", (self.mean, self.std), "numbers")
         if not all(np.isfinite(self.mean)) or not all(np.isfinite(self.std)) or 0 in self.std:
             raise ConfigError("preprocess mean and std", (self.mean, self.std), "finite, std not 0")
+        if len({len(self.mean), len(self.std)} - {1}) > 1:
+            raise ConfigError(
+                "preprocess mean and std",
+                (self.mean, self.std),
+                "as many means as stds, or one of either",
+            )
 
     @property
     def is_identity(self) -> bool:
@@ -83,17 +89,6 @@ class Preprocessing:
             "resample": self.resample,
             "color": self.color,
         }
-
-    @classmethod
-    def from_dict(cls, plain: dict[str, Any]) -> Preprocessing:
-        """The inverse of `as_dict`; ConfigError where a value is not allowed."""
-        return cls(
-            mean=tuple(float(value) for value in plain["mean"]),
-            std=tuple(float(value) for value in plain["std"]),
-            resize=str(plain["resize"]),
-            resample=str(plain["resample"]),
-            color=str(plain["color"]),
-        )
 
 
 def softmax(logits: Array) -> Array:
