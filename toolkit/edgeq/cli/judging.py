@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgeq.cli import options as opt
+
+if TYPE_CHECKING:
+    from edgeq.judging import Verdict
 
 
 def evaluate(
@@ -28,19 +31,12 @@ def evaluate(
     """Measure accuracy, top-k and confusions of a bundle or a .tflite on labelled data."""
     from edgeq import judging
     from edgeq.console import progress_bars
-    from edgeq.report import tables
     from edgeq_device.files import check_output
 
     if picture is not None:
         check_output(picture, "--picture", force=force)
     spec = judging.JudgeSpec(
-        model=Path(model),
-        data=data,
-        labels=labels,
-        preprocess=tuple(preprocess or ()),
-        top_k=top_k,
-        threads=threads,
-        runtime=runtime,
+        Path(model), data, labels, tuple(preprocess or ()), top_k, threads, runtime
     )
     with progress_bars(wanted=not quiet) as progress:
         verdict = judging.judge(spec, progress=progress)
@@ -48,6 +44,13 @@ def evaluate(
         from edgeq.report.pictures import confusion_picture
 
         confusion_picture(verdict.evaluation, verdict.labels, picture)
+    show_verdict(verdict, as_json=as_json, quiet=quiet)
+
+
+def show_verdict(verdict: Verdict, *, as_json: bool, quiet: bool) -> None:
+    """The figures or the JSON document on stdout, notes on stderr."""
+    from edgeq.report import tables
+
     for note in () if quiet else verdict.notes:
         typer.echo(note, err=True)
     if as_json:
