@@ -99,8 +99,10 @@ def test_palette_and_alpha_are_dropped_not_blended(tmp_path: Path) -> None:
 def test_sixteen_bits_give_their_upper_eight(tmp_path: Path) -> None:
     deep = (np.arange(64 * 64, dtype=np.uint16) * 16).reshape(64, 64)
     expected = np.asarray((deep >> 8).astype(np.uint8))
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    Image.fromarray(deep).save(tmp_path / "deep.tif")
+    (tmp_path / "deep.pgm").write_bytes(b"P5 64 64 65535\n" + deep.astype(">u2").tobytes())
     for name in ("deep.png", "deep.tif", "deep.pgm"):
-        Image.fromarray(deep).save(tmp_path / name)
         pixels = read_picture(tmp_path / name, 64, 64, 1)
         np.testing.assert_array_equal(pixels[..., 0], expected, err_msg=name)
     colored = read_picture(tmp_path / "deep.png", 64, 64, 3)
