@@ -83,8 +83,7 @@ def evaluate(
         seconds += time.perf_counter() - started
         classes = scores.shape[1]
         check_labels(labels, classes)
-        if not np.isfinite(scores).all():
-            raise CalibrationError("test data", "the model's scores are no finite numbers")
+        check_scores(scores)
         guesses.append(scores.argmax(axis=1))
         truths.append(np.asarray(labels, np.int64))
         hits += count_top(scores, labels, min(top_k, classes))
@@ -93,16 +92,21 @@ def evaluate(
     if not done:
         raise CalibrationError("test data", "holds no samples", hint="give pictures with labels")
     predicted, wanted = np.concatenate(guesses), np.concatenate(truths)
-    confusion = np.bincount(wanted * classes + predicted, minlength=classes * classes)
     return Evaluation(
         samples=done,
         accuracy=float(np.mean(predicted == wanted)),
         top_k=min(top_k, classes),
         top_k_accuracy=hits / done,
-        confusion=confusion.reshape(classes, classes),
+        confusion=confusion_matrix(wanted, predicted, classes),
         predictions=predicted,
         milliseconds=1000 * seconds / done,
     )
+
+
+def confusion_matrix(wanted: Array, predicted: Array, classes: int) -> Array:
+    """How often each true class (row) was taken for each class (column), int64."""
+    pairs = np.bincount(wanted * classes + predicted, minlength=classes * classes)
+    return pairs.reshape(classes, classes)
 
 
 def check_labels(labels: Array, classes: int) -> None:
@@ -114,6 +118,12 @@ def check_labels(labels: Array, classes: int) -> None:
             f"label {int(outside[0])} has no class: the model gives {classes} scores",
             hint=f"labels must be whole numbers from 0 to {classes - 1}",
         )
+
+
+def check_scores(scores: Array) -> None:
+    """CalibrationError where a score is no number: there is no largest one then."""
+    if not np.isfinite(scores).all():
+        raise CalibrationError("test data", "the model's scores are no finite numbers")
 
 
 def count_top(scores: Array, labels: Array, top_k: int) -> int:
