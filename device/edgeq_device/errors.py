@@ -71,10 +71,11 @@ class CompileError(_FileError):
 
 
 class ConfigError(EdgeqError):
-    """An option or a key of edgeq.toml with a value that is not allowed."""
+    """An option or a key of edgeq.toml with a value that is not allowed (None: it is missing)."""
 
     def __init__(self, key: str, seen: object, allowed: str, *, hint: str = "") -> None:
-        super().__init__(f"{key} is {seen!r}, but must be {allowed}", hint=hint)
+        given = "not given" if seen is None else repr(seen)
+        super().__init__(f"{key} is {given}, but must be {allowed}", hint=hint)
         self.key = key
         self.seen = seen
         self.allowed = allowed

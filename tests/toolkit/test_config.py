@@ -118,9 +118,9 @@ def test_an_input_is_declared_once(texts: tuple[str, ...]) -> None:
         ({"compile_timeout": 0}, "--compile-timeout is 0, but must be at least 1"),
         (
             {"resize": "squash"},
-            "preprocess resize is 'squash', but must be one of stretch, letterbox, crop",
+            "--resize is 'squash', but must be one of stretch, letterbox, crop",
         ),
-        ({"color": "cmyk"}, "preprocess color is 'cmyk', but must be one of rgb, bgr, gray"),
+        ({"color": "cmyk"}, "--color is 'cmyk', but must be one of rgb, bgr, gray"),
         ({"preprocess": ("x:[2,3]",)}, f"--preprocess is '[2,3]', but must be {TEXTS}"),
     ],
 )
@@ -173,7 +173,7 @@ def test_a_file_in_the_folder_is_read_where_no_model_is_named(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError) as caught:
         build_spec({}, None)
-    assert str(caught.value) == "MODEL is '', but must be a model"
+    assert str(caught.value) == "MODEL is not given, but must be a model"
     assert caught.value.hint == "edgeq build MODEL ..., or model = ... in edgeq.toml"
     toml(tmp_path, '[build]\nmodel = "here"\nseed = 3\n')
     assert build_spec({}, None).seed == 3

@@ -12,8 +12,11 @@ from typing import Any
 from edgeq_device.errors import ConfigError, InputError
 from edgeq_device.transforms import (
     ACTIVATIONS,
+    COLORS,
     IMAGENET_MEAN,
     IMAGENET_STD,
+    RESAMPLES,
+    RESIZES,
     Preprocessing,
 )
 
@@ -64,19 +67,22 @@ class BuildSpec:
         _one_of("--engine", self.engine, ENGINES)
         _one_of("--task", self.task, TASKS)
         _one_of("--activation", self.activation, ("auto", *ACTIVATIONS))
-        _at_least("--samples", self.samples, 1)
-        _at_least("--seed", self.seed, 0)
-        _at_least("--compile-timeout", self.compile_timeout, 1)
+        _one_of("--resize", self.resize, RESIZES)
+        _one_of("--resample", self.resample, RESAMPLES)
+        _one_of("--color", self.color, COLORS)
+        _at_least("--samples", self.samples, 1, hint="100 to 200 are enough")
+        _at_least("--seed", self.seed, 0, hint="any whole number will do")
+        _at_least("--compile-timeout", self.compile_timeout, 1, hint="180 seconds are usual")
         if self.threads is not None:
-            _at_least("--threads", self.threads, 1)
+            _at_least("--threads", self.threads, 1, hint="left out, it is all cores")
         targets: set[str] = set()
         for text in self.preprocess:
             target, _, declared = text.rpartition(":")
             parse_preprocess(declared)
             if target in targets:
-                raise ConfigError("--preprocess", text, "given once for an input")
+                hint = "leave one of them out"
+                raise ConfigError("--preprocess", text, "given once for an input", hint=hint)
             targets.add(target)
-        _ = self.picture_only  # checks the resize, the filter and the color order
 
     def for_inputs(self, inputs: Sequence[tuple[str, ...]]) -> BuildSpec:
         """The spec for a model whose inputs have these names, each first its tensor's own.
@@ -90,7 +96,9 @@ class BuildSpec:
             target, _, what = text.rpartition(":")
             if target and target not in own:
                 known = ", ".join(names[0] for names in inputs)
-                raise ConfigError("--preprocess", text, f"for an input of the model: {known}")
+                allowed = f"for an input of the model: {known}"
+                hint = "leave INPUT: out where it is for all inputs"
+                raise ConfigError("--preprocess", text, allowed, hint=hint)
             declared.append(f"{own[target]}:{what}" if target else text)
         return replace(self, preprocess=tuple(declared))
 
@@ -125,14 +133,16 @@ def parse_preprocess(text: str) -> Preprocessing:
     numbers = rf"{number}(?:,{number})*"
     match = re.fullmatch(rf"mean=({numbers}),std=({numbers})", squeezed)
     allowed = '"[0,1]", "[-1,1]", "[0,255]", "imagenet" or "mean=M,std=S" (pixel units)'
+    hint = 'most networks for pictures were trained with "[0,1]", "[-1,1]" or "imagenet"'
     if match is None:
-        raise ConfigError("--preprocess", text, allowed)
+        raise ConfigError("--preprocess", text, allowed, hint=hint)
     try:
         mean, std = (tuple(float(value) for value in group.split(",")) for group in match.groups())
     except ValueError as error:
-        raise ConfigError("--preprocess", text, allowed) from error
+        raise ConfigError("--preprocess", text, allowed, hint=hint) from error
     if len(mean) != len(std) and 1 not in (len(mean), len(std)):
-        raise ConfigError("--preprocess", text, "as many means as stds, or one of either")
+        allowed = "as many means as stds, or one of either"
+        raise ConfigError("--preprocess", text, allowed, hint="a number each, or one for all")
     if any(abs(value) < 1 for value in std) or (0 < max(mean) <= 1 and max(std) <= 1):
         raise ConfigError(
             "--preprocess",
@@ -169,9 +179,8 @@ def build_spec(options: dict[str, Any], config: Path | None) -> BuildSpec:
     values.update({key: value for key, value in options.items() if value is not None})
     spec = BuildSpec(**values)
     if not spec.model:
-        raise ConfigError(
-            "MODEL", "", "a model", hint=f"edgeq build MODEL ..., or model = ... in {CONFIG_FILE}"
-        )
+        hint = f"edgeq build MODEL ..., or model = ... in {CONFIG_FILE}"
+        raise ConfigError("MODEL", None, "a model", hint=hint)
     return spec
 
 
@@ -218,9 +227,10 @@ def _names(known: dict[str, Any]) -> str:
 
 def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise ConfigError(key, value, "one of " + ", ".join(allowed))
+        hint = f"left out, it is {allowed[0]}"
+        raise ConfigError(key, value, "one of " + ", ".join(allowed), hint=hint)
 
 
-def _at_least(key: str, value: int, least: int) -> None:
+def _at_least(key: str, value: int, least: int, *, hint: str) -> None:
     if value < least:
-        raise ConfigError(key, value, f"at least {least}")
+        raise ConfigError(key, value, f"at least {least}", hint=hint)
