@@ -57,11 +57,15 @@ def check_output(output: Path, option: str, *, force: bool) -> None:
     if kind == "folder":
         raise ConfigError(option, str(output), "a file, not a folder", hint="name a file in it")
     if kind == "other":
-        raise ConfigError(option, str(output), "a file, not a device or a pipe")
+        allowed = "a file, not a device or a pipe"
+        raise ConfigError(option, str(output), allowed, hint="write to a file")
     if kind == "file" and not force:
         allowed = "a file that does not exist yet"
         raise ConfigError(option, str(output), allowed, hint="--force overwrites it")
     if not has_folder:
+        if _kind(output.parent):
+            problem = f"{output.parent} is no folder"
+            raise OutputError(output, problem, hint="write elsewhere")
         hint = f"mkdir -p {output.parent}"
         raise OutputError(output, "its folder does not exist", hint=hint)
 

@@ -69,21 +69,19 @@ def evaluate(
 ) -> Evaluation:
     """Predict every batch and count.
 
-    CalibrationError where a label has no class in the model, or a score is no number;
-    ConfigError where ``top_k`` is less than 1.
+    CalibrationError for labels without a class and for scores that are no numbers.
     """
     if top_k < 1:
-        raise ConfigError("--top-k", top_k, "at least 1")
-    guesses: list[Array] = []
-    truths: list[Array] = []
+        raise ConfigError("--top-k", top_k, "at least 1", hint="5 is usual")
+    guesses, truths = [], []
     hits, seconds, classes, done = 0, 0.0, 0, 0
     for arrays, labels in batches:
         started = time.perf_counter()
         scores = predictor.predict(arrays)
         seconds += time.perf_counter() - started
         classes = scores.shape[1]
-        check_labels(labels, classes)
         check_scores(scores)
+        check_labels(labels, classes)
         guesses.append(scores.argmax(axis=1))
         truths.append(np.asarray(labels, np.int64))
         hits += count_top(scores, labels, min(top_k, classes))
@@ -123,7 +121,11 @@ def check_labels(labels: Array, classes: int) -> None:
 def check_scores(scores: Array) -> None:
     """CalibrationError where a score is no number: there is no largest one then."""
     if not np.isfinite(scores).all():
-        raise CalibrationError("test data", "the model's scores are no finite numbers")
+        raise CalibrationError(
+            "test data",
+            "the model's scores are no finite numbers",
+            hint="check that the samples are preprocessed as the model was trained",
+        )
 
 
 def count_top(scores: Array, labels: Array, top_k: int) -> int:

@@ -68,7 +68,9 @@ def _refuse_different_outputs(reference: LoadedModel, candidate: LoadedModel) ->
     got = [int(np.prod(spec.shape)) for spec in candidate.outputs]
     if wanted != got:
         raise ModelError(
-            candidate.name, f"its outputs hold {got} numbers, the float model's {wanted}"
+            candidate.name,
+            f"its outputs hold {got} numbers, the float model's {wanted}",
+            hint="compare two forms of the same model",
         )
 
 

@@ -114,7 +114,11 @@ def constant(model: EditableModel, tensor: Any) -> Array | None:
     if data is None or len(data) == 0:
         return None
     if tensor.sparsity is not None:
-        raise ModelError(tensor_name(tensor), "is stored sparse, which edgeq cannot edit")
+        raise ModelError(
+            tensor_name(tensor),
+            "is stored sparse, which edgeq cannot edit",
+            hint="convert the model without sparsity",
+        )
     shape = () if tensor.shape is None else tuple(int(size) for size in tensor.shape)
     raw = np.asarray(data, np.uint8).tobytes()
     return np.frombuffer(raw, tensor_dtype(tensor)).reshape(shape)
@@ -154,7 +158,9 @@ def tensor_dtype(tensor: Any) -> np.dtype[Any]:
         return np.dtype(name)
     except TypeError as error:
         raise ModelError(
-            tensor_name(tensor), f"holds {name} values, which edgeq cannot edit"
+            tensor_name(tensor),
+            f"holds {name} values, which edgeq cannot edit",
+            hint="convert the model with float32 values",
         ) from error
 
 

@@ -73,14 +73,18 @@ def calibrate(
             for index, array in zip(indices, sample, strict=True):
                 interpreter.set_tensor(index, array)
         except ValueError as error:
-            raise CalibrationError(spec.name, f"sample {number} does not fit: {error}") from error
+            hint = "give samples of the shape and type of the model's inputs"
+            problem = f"sample {number} does not fit: {error}"
+            raise CalibrationError(spec.name, problem, hint=hint) from error
         try:
             # Each sample starts afresh, as it does when the model is run.
             interpreter.reset_all_variables()
             seen = calibration.InvokeWithCalibration(handle, 0)
         except RuntimeError as error:
             why = " ".join(str(error).split())
-            raise ModelError(spec.name, f"fails on calibration sample {number}: {why}") from error
+            problem = f"fails on calibration sample {number}: {why}"
+            hint = "leave that sample out, or mend the model"
+            raise ModelError(spec.name, problem, hint=hint) from error
         for name in ranges:
             if name in seen:
                 _widen(ranges, name, (seen[name].min, seen[name].max), spec.name)
