@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeq import contract, model
+from edgeq import contract, model, pipeline
+from edgeq.config import BuildSpec
 from edgeq.quantize.dense import one_scale_dense
 from edgeq.quantize.ends import uint8_ends
 from edgeq_device.errors import ModelError
@@ -109,6 +110,21 @@ def test_dense_weights_with_many_scales_are_named_and_can_be_written_otherwise(c
     assert np.std(answers) > 20
     for row, answer in zip(rows, answers, strict=True):
         np.testing.assert_array_equal(new.run(row)[0], answer)
+
+
+def test_a_build_writes_such_dense_layers_otherwise_and_says_so(
+    coral: Path, tmp_path: Path
+) -> None:
+    source = coral / "models" / f"{PER_CHANNEL_DENSE}.tflite"
+    saved = tmp_path / "dense.tflite"
+    spec = BuildSpec(model=str(source), output=tmp_path / "dense.edgeq", save_model=saved)
+    result = pipeline.build(spec)
+    assert any("dense layers with a scale per row" in text for text in result.warnings)
+    assert judge(saved).violations == ()
+    row = np.arange(256, dtype=np.uint8).reshape(1, 256)
+    (before,) = load(source.read_bytes(), name="source").run(row)
+    (after,) = load(saved.read_bytes(), name="built").run(row)
+    np.testing.assert_array_equal(before, after)
 
 
 def test_a_newer_version_of_one_operator_is_named(coral: Path) -> None:

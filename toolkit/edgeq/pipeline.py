@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,14 +17,16 @@ from edgeq.config import BuildSpec
 from edgeq.frontends import Source
 from edgeq.loading import for_source, input_samples, read_samples
 from edgeq.pack import PackReport, pack
-from edgeq.parts import Ingredients, Quantized, assemble
+from edgeq.parts import Ingredients, Quantized, assemble, class_count
 from edgeq.quantize import QuantReport, QuantSpec
+from edgeq.quantize.dense import one_scale_dense
 from edgeq.quantize.ends import uint8_ends
 from edgeq_device import runtime
 from edgeq_device.errors import ConfigError, MissingTool, ModelError
 from edgeq_device.files import check_output, write_file
 from edgeq_device.progress import Progress, silent
 from edgeq_device.runtime import Probe
+from edgeq_device.tasks import labels_doubt, read_labels
 from edgeq_device.tensors import TensorSpec
 from edgeq_device.tflite import parse_model
 
@@ -73,8 +75,10 @@ class _Clock:
 
 def build(spec: BuildSpec, *, progress: Progress = silent) -> BuildResult:
     """Build the bundle that ``spec`` asks for; nothing is left behind where a stage fails."""
+    frontends.detect(spec.model)
     output = checked_output(spec)
-    find_compiler(spec.compiler)
+    labels = read_labels(spec.labels) if spec.labels else ()
+    check_compiler(spec)
     clock = _Clock()
     with clock.stage("load"):
         source = frontends.open_source(spec.model, progress=progress)
@@ -90,12 +94,13 @@ def build(spec: BuildSpec, *, progress: Progress = silent) -> BuildResult:
             probe = probed.result() if probed else Probe(runs=True, reason="")
         compiled, skipped = compile_stage(spec, model, clock, progress)
         with clock.stage("pack"):
-            made = Ingredients(spec, source, parsed, model, probe, checked, compiled)
-            bundle = pack(assemble(made), output, force=spec.force)
+            made = Ingredients(spec, source, parsed, model, probe, checked, compiled, labels)
+            parts = assemble(made)
+            bundle = pack(parts, output, force=spec.force)
             if spec.save_model is not None:
                 write_file(spec.save_model, model.data)
-    remarks = (model.report.remark,) if model.report.remark else ()
-    warned = model.calibration.warnings if model.calibration else ()
+    found = [*source.notes, *(model.calibration.warnings if model.calibration else ())]
+    found += [model.report.remark, labels_doubt(len(labels), class_count(parts))]
     return BuildResult(
         bundle=bundle,
         source_kind=source.kind,
@@ -105,7 +110,7 @@ def build(spec: BuildSpec, *, progress: Progress = silent) -> BuildResult:
         outputs=parsed.output_specs(),
         compiled=compiled,
         compile_skipped=skipped,
-        warnings=(*source.notes, *warned, *remarks),
+        warnings=tuple(filter(None, found)),
         stages=tuple(clock.stages),
     )
 
@@ -117,6 +122,24 @@ def checked_output(spec: BuildSpec) -> Path:
     if spec.save_model is not None:
         check_output(spec.save_model, "--save-model", force=spec.force)
     return output
+
+
+def check_compiler(spec: BuildSpec) -> None:
+    """MissingTool, before any work, where edgetpu_compiler is named or required and is not there.
+
+    ConfigError where it is required for a model that it cannot take.
+    """
+    if spec.require_compiled and spec.mode != "integer":
+        allowed = "integer where --require-compiled is given"
+        hint = "leave one of the two out: edgetpu_compiler takes fully integer models only"
+        raise ConfigError("--mode", spec.mode, allowed, hint=hint)
+    if find_compiler(spec.compiler) is None and spec.require_compiled:
+        raise MissingTool(
+            "edgetpu_compiler",
+            "is not installed here, and --require-compiled asks for it",
+            hint="install it on x86-64 Debian or Ubuntu from Google's package source "
+            "coral-edgetpu-stable, or name it with --compiler or $EDGEQ_COMPILER",
+        )
 
 
 def prepare(
@@ -153,15 +176,24 @@ def prepare(
 
 
 def keep_integer(spec: BuildSpec, source: Source, clock: _Clock) -> Quantized:
-    """An integer .tflite as it is, but for uint8 ends where they are asked for."""
+    """An integer .tflite with the same answers: as it is, but for what the compiler asks.
+
+    Dense layers with a scale per row become convolutions, and uint8 ends where they are asked for.
+    """
     if spec.mode != "integer":
-        raise ConfigError("--mode", spec.mode, "integer: the model computes with integers already")
+        allowed = "integer: the model computes with integers already"
+        raise ConfigError("--mode", spec.mode, allowed, hint="give the float model")
     with clock.stage("take over"):
-        data = source.integer_model()
+        data, layers = one_scale_dense(source.integer_model())
         if spec.uint8_ends:
-            data = uint8_ends(data)
+            data = uint8_ends(data, spec.model)
     plans = tuple(quantize.given() for _ in source.inputs)
-    return Quantized(data, "integer", QuantReport("none", "the model is integer already", plans))
+    report = QuantReport("none", "the model is integer already", plans)
+    if layers:
+        named = ", ".join(layers)
+        remark = f"wrote dense layers with a scale per row as convolutions, bit for bit: {named}"
+        report = replace(report, remark=remark)
+    return Quantized(data, "integer", report)
 
 
 def refuse_unless_it_runs(spec: BuildSpec, probe: Probe) -> None:
@@ -185,13 +217,6 @@ def compile_stage(
         if compiler is None:
             skipped = "edgetpu_compiler is not installed here (x86-64 Linux only)"
     if compiler is None:
-        if spec.require_compiled:
-            raise MissingTool(
-                "edgetpu_compiler",
-                skipped or "not found",
-                hint="install it from Google's coral-edgetpu-stable repository, or name it with "
-                "--compiler or $EDGEQ_COMPILER",
-            )
         return None, skipped
     options = CompileOptions(
         compiler=compiler,
