@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeq.bulk import BulkModel
+from edgeq.bulk import BATCH, BulkModel
 from edgeq.calibration import load_dataset
 from edgeq.config import BuildSpec
 from edgeq.evaluate import Evaluation, evaluate
@@ -18,8 +19,8 @@ from edgeq_device.runtime import LoadOptions
 from edgeq_device.tasks import read_labels
 from edgeq_device.tensors import Array
 
-BATCH = 2048
-"""Samples that are read, converted and predicted at once."""
+BATCH_BYTES = 1 << 20
+"""How much is read, converted and predicted at once; more keeps those who decode waiting."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,8 @@ def judge(spec: JudgeSpec, *, progress: Progress = silent) -> Verdict:
         inputs = declared_inputs(model, spec)
         labels = read_labels(spec.labels) if spec.labels else model.labels
         options = LoadOptions(threads=spec.threads, runtime=spec.runtime)
-        predictor = _Predictor(
-            BulkModel(bytes(model.model("cpu")), str(spec.model), options), inputs
-        )
+        bulk = BulkModel(bytes(model.model("cpu")), str(spec.model), options)
+        predictor = _Predictor(bulk, inputs)
     dataset = load_dataset(
         spec.data,
         tuple(info.spec for info in inputs),
@@ -62,9 +62,10 @@ def judge(spec: JudgeSpec, *, progress: Progress = silent) -> Verdict:
         tuple(info.preprocessing for info in inputs),
         threads=spec.threads,
     )
+    bulk.expect(len(dataset))
     found = evaluate(
         predictor,
-        dataset.batches(BATCH),
+        dataset.batches(batch_size(inputs)),
         top_k=spec.top_k,
         total=len(dataset),
         progress=progress,
@@ -83,6 +84,13 @@ def judge(spec: JudgeSpec, *, progress: Progress = silent) -> Verdict:
         },
         notes=(*dataset.warnings, f"labels matched by {dataset.matched_by}"),
     )
+
+
+def batch_size(inputs: tuple[InputInfo, ...]) -> int:
+    """Samples that are read at once: whole batches of the model where they are small."""
+    numbers = sum(math.prod(info.spec.shape) for info in inputs)
+    count = BATCH_BYTES // max(1, numbers)
+    return count - count % BATCH if count >= BATCH else max(1, count)
 
 
 def declared_inputs(model: Deployment, spec: JudgeSpec) -> tuple[InputInfo, ...]:

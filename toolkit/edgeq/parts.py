@@ -19,7 +19,7 @@ from edgeq.quantize import InputPlan, InputSamples, QuantReport, spread
 from edgeq_device.bundle import InputInfo, RuntimeInfo
 from edgeq_device.errors import ConfigError
 from edgeq_device.runtime import LoadedModel, Probe, load
-from edgeq_device.tasks import Guess, guess_task, read_labels
+from edgeq_device.tasks import Guess, guess_task
 from edgeq_device.tensors import Array, TensorSpec
 from edgeq_device.tflite import Model
 from edgeq_device.transforms import Preprocessing
@@ -41,6 +41,8 @@ class Quantized:
     report: QuantReport
     samples: tuple[InputSamples, ...] = field(repr=False, default=())
     calibration: CalibrationSet | None = field(repr=False, default=None)
+    notes: tuple[str, ...] = ()
+    """What was done to a given integer model."""
 
 
 @dataclass(frozen=True)
@@ -54,18 +56,21 @@ class Ingredients:
     probe: Probe
     contract: ContractReport
     compiled: CompileReport | None
+    labels: tuple[str, ...] = ()
 
 
 def assemble(made: Ingredients) -> BundleParts:
     """All parts of the bundle; ConfigError where the labels do not fit the model."""
     inputs, outputs = made.parsed.input_specs(), made.parsed.output_specs()
     chosen = chosen_task(made.spec, made.parsed)
-    labels = read_labels(made.spec.labels) if made.spec.labels else ()
-    if chosen.task == "classify" and len(labels) > outputs[0].shape[-1]:
+    labels, classes = made.labels, outputs[0].shape[-1] if outputs[0].shape else 1
+    if chosen.task == "classify" and len(labels) > classes:
+        extra = "remove the first one if it is 'background'"
         raise ConfigError(
             "--labels",
             f"{made.spec.labels} with {len(labels)} labels",
-            f"at most the model's {outputs[0].shape[-1]} classes",
+            f"at most the model's {classes} classes",
+            hint=extra if len(labels) == classes + 1 else "give the labels of this model",
         )
     golden, why_not = golden_vectors(made)
     return BundleParts(
@@ -85,6 +90,11 @@ def assemble(made: Ingredients) -> BundleParts:
         notes=tuple(allowed.sentence for allowed in made.contract.allowances),
         provenance=provenance(made),
     )
+
+
+def class_count(parts: BundleParts) -> int:
+    """How many classes the model tells apart; 0 where that is not its task."""
+    return parts.outputs[0].shape[-1] if parts.task == "classify" else 0
 
 
 def chosen_task(spec: BuildSpec, model: Model) -> Guess:

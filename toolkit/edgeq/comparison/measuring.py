@@ -86,6 +86,7 @@ def measure(
 ) -> Measured:
     """Predict the whole data set, and time single inferences."""
     predictor = Predictor(conversion, preprocessing, options)
+    predictor.model.expect(len(dataset))
     found = evaluate(predictor, dataset.batches(1024), total=len(dataset), progress=progress)
     arrays, _ = next(iter(dataset.batches(1)))
     single = tuple(
