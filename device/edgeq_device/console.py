@@ -47,6 +47,9 @@ def report(error: BaseException) -> int:
             _line("hint: ", _BLUE, error.hint)
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):
+        # CPython dies of the signal at its exit, whatever was caught, where that hit inside
+        # exec(), which dataclasses use while they are imported; the next exec() forgets it.
+        exec("")
         _line("", "", "stopped")
         return INTERRUPTED
     if isinstance(error, BrokenPipeError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -12,6 +12,8 @@ from edgeq_device import __version__, console
 from edgeq_device.cli import judging
 from edgeq_device.cli.run import EXAMPLES as RUN_EXAMPLES
 from edgeq_device.cli.run import run
+
+Function = TypeVar("Function", bound=Callable[..., None])
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,20 @@ def register(app: typer.Typer) -> None:
     """Add the board's commands to an app."""
     for command in COMMANDS:
         add = app.command(command.name, short_help=command.summary, epilog=command.examples)
-        add(command.function)
+        add(with_types(command.function))
+
+
+def with_types(function: Function) -> Function:
+    """The same function, its annotations evaluated: on Python 3.9 typer leaves them as text.
+
+    Then the options in ``Annotated`` would be lost (`typer.utils.get_params_from_function`);
+    `typing.get_type_hints` loses them too, where the default is None.
+    """
+    function.__annotations__ = {
+        name: eval(text, function.__globals__) if isinstance(text, str) else text
+        for name, text in function.__annotations__.items()
+    }
+    return function
 
 
 app = typer.Typer(name="edgeq", **APP_SETTINGS)
@@ -68,6 +83,7 @@ def show_version(wanted: bool) -> None:
 
 
 @app.callback()
+@with_types
 def edgeq(
     version: Annotated[
         bool,

@@ -46,7 +46,8 @@ class PictureSaver:
         return path
 
     def _path(self, name: str) -> Path:
-        stem = re.sub(r"[^\w.-]+", "_", Path(name).stem if "[" not in name else name).strip("_")
+        base = Path(name).name
+        stem = re.sub(r"[^\w.-]+", "_", base if base.endswith("]") else Path(base).stem).strip("_")
         unique, count = stem, 1
         while unique in self._used:
             count += 1

@@ -58,6 +58,7 @@ def run(
     with opened(bundle, options, quiet=quiet) as runner:
         saver = _saver(save_dir, runner, force=force)
         _warn_of_unknown_task(runner, decoding)
+        _warn_of_labels(runner, decoding)
         for each, result, milliseconds in _results(runner, inputs, decoding):
             if as_json:
                 console.result_json(_line(each, runner, result, milliseconds))
@@ -123,6 +124,16 @@ def _warn_of_unknown_task(runner: Runner, decoding: DecodeOptions) -> None:
     task = runner.deployment.task
     if decoding.task is None and task not in TASKS:
         console.warn(f"this edgeq does not know the bundle's task {task!r}: it gives raw outputs")
+
+
+def _warn_of_labels(runner: Runner, decoding: DecodeOptions) -> None:
+    from edgeq_device.tasks import labels_doubt
+
+    shape = runner.deployment.outputs[0].shape
+    if (decoding.task or runner.deployment.task) == "classify" and shape:
+        doubt = labels_doubt(len(decoding.labels or ()), shape[-1])
+        if doubt:
+            console.warn(doubt)
 
 
 def _saver(folder: Path | None, runner: Runner, *, force: bool) -> Any:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from edgeq.cli import building, judging
-from edgeq_device.cli import APP_SETTINGS, register, show_version
+from edgeq_device.cli import APP_SETTINGS, register, show_version, with_types
 from edgeq_device.errors import MissingTool
 
 TOOLKIT = 'pip install "edgeq[toolkit]"'
@@ -65,7 +65,7 @@ def make_app() -> typer.Typer:
         add_host_verb(app, command)
     register(app)
     add_host_verb(app, judging.demo)
-    app.callback()(edgeq)
+    app.callback()(with_types(edgeq))
     return app
 
 
@@ -73,7 +73,7 @@ def add_host_verb(app: typer.Typer, command: Callable[..., None]) -> None:
     """Add one of the host's commands, with its examples at the end of its help."""
     examples = "\n".join(f"  {line}" for line in EXAMPLES[command.__name__])
     add = app.command(command.__name__, epilog=f"\b\nExamples:\n{examples}")
-    add(host_verb(command))
+    add(host_verb(with_types(command)))
 
 
 def edgeq(
