@@ -41,8 +41,6 @@ class Quantized:
     report: QuantReport
     samples: tuple[InputSamples, ...] = field(repr=False, default=())
     calibration: CalibrationSet | None = field(repr=False, default=None)
-    notes: tuple[str, ...] = ()
-    """What was done to a given integer model."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgeq_device.tasks.classify import Classification, ClassScore, classify
 from edgeq_device.tasks.draw import annotate
 from edgeq_device.tasks.guess import Guess, guess_task
-from edgeq_device.tasks.labels import read_labels
+from edgeq_device.tasks.labels import labels_doubt, read_labels
 from edgeq_device.tasks.raw import RawOutput, RawOutputs, raw
 
 TASKS = ("classify", "raw")
@@ -21,6 +21,7 @@ __all__ = [
     "annotate",
     "classify",
     "guess_task",
+    "labels_doubt",
     "raw",
     "read_labels",
 ]

