@@ -80,8 +80,7 @@ def evaluate(
         scores = predictor.predict(arrays)
         seconds += time.perf_counter() - started
         classes = scores.shape[1]
-        check_scores(scores)
-        check_labels(labels, classes)
+        check_batch(scores, labels)
         guesses.append(scores.argmax(axis=1))
         truths.append(np.asarray(labels, np.int64))
         hits += count_top(scores, labels, min(top_k, classes))
@@ -105,6 +104,12 @@ def confusion_matrix(wanted: Array, predicted: Array, classes: int) -> Array:
     """How often each true class (row) was taken for each class (column), int64."""
     pairs = np.bincount(wanted * classes + predicted, minlength=classes * classes)
     return pairs.reshape(classes, classes)
+
+
+def check_batch(scores: Array, labels: Array) -> None:
+    """CalibrationError for scores that are no numbers and for labels without a class."""
+    check_scores(scores)
+    check_labels(labels, scores.shape[1])
 
 
 def check_labels(labels: Array, classes: int) -> None:
