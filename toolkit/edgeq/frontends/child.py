@@ -132,7 +132,15 @@ class TensorFlowChild:
         environment.pop("TF_USE_LEGACY_KERAS", None)
         search = [str(Path(entry).resolve()) for entry in sys.path if entry]
         self._alive = subprocess.Popen(
-            [sys.executable, "-c", _START, json.dumps(search), json.dumps(self._lean)],
+            [
+                sys.executable,
+                "-W",
+                "ignore",
+                "-c",
+                _START,
+                json.dumps(search),
+                json.dumps(self._lean),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
@@ -243,8 +251,8 @@ def _obituary(source: str, request: dict[str, Any], code: int, words: str) -> Mo
         hint = "load it in Python to see what crashes"
     else:
         hint = (
-            "TensorFlow cannot convert something in it, such as the loop of a recurrent layer: "
-            "use --engine litert, or give the Keras model itself, whose loops edgeq unrolls"
+            "its converter crashes on something in the model, such as the loop of a recurrent "
+            "layer: give the Keras model itself, whose loops edgeq unrolls"
         )
     problem = f"TensorFlow died ({how}) while it {_doing(request)}"
     return ModelError(source, f"{problem}: {words}" if words else problem, hint=hint)
