@@ -6,20 +6,16 @@ or fail when ``EDGEQ_REQUIRE_LANES=1``.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks.networks.photos import CALIBRATION_PHOTOS, TEST_PHOTOS
-from numpy.typing import NDArray
-from PIL import Image
+from benchmarks.networks.photos import CALIBRATION_PHOTOS
 
 from edgeq import contract, model, pipeline
 from edgeq.config import BuildSpec
@@ -27,9 +23,9 @@ from edgeq.demo.digits import shipped_digits, train
 from edgeq.ops import MAX_VERSION, MIN_VERSION, version_is_known
 from edgeq.quantize.dense import one_scale_dense
 from edgeq.quantize.ends import uint8_ends
-from edgeq_device.runtime import LoadOptions, load
 from edgeq_device.tflite import parse_model
 from edgeq_device.tflite.opcodes import BUILTIN_NAMES
+from tests.conformance.old_runtime import Case, photo_samples, run_old
 from tests.conftest import ROOT
 from tests.device.factories import (
     RESHAPE_OPTIONS,
@@ -43,28 +39,11 @@ from tests.device.factories import (
 
 pytestmark = pytest.mark.conformance
 
-Sample = Sequence[NDArray[Any]]
-
 STATIC_ONLY = (
     "Attempting to use a delegate that only supports static-sized tensors with a graph that has "
     "dynamic-sized tensors."
 )
 """What edgetpu_compiler 16.0 prints for such a graph, word for word."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """A model for the old runtime and the samples to run it on.
-
-    The answers are compared with those of today's runtime for ``reference``, by default the same
-    model; ``plain`` takes them from its plain kernels instead of XNNPACK's.
-    """
-
-    name: str
-    data: bytes
-    samples: Sequence[Sample] = ()
-    reference: bytes = b""
-    plain: bool = False
 
 
 @pytest.fixture(scope="session")
@@ -78,59 +57,6 @@ def old_python() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return python
-
-
-def run_old(python: Path, folder: Path, *cases: Case) -> dict[str, dict[str, Any]]:
-    """Run all cases in one process of the old runtime; its findings by the cases' names."""
-    arguments: list[str] = []
-    for case in cases:
-        path = folder / f"{case.name}.tflite"
-        path.write_bytes(case.data)
-        arguments += [str(path), write_cases(folder, case)]
-    ended = subprocess.run(
-        [python, ROOT / "scripts" / "old_runtime_check.py", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    assert ended.returncode == 0, ended.stderr[-2000:]
-    document = json.loads(ended.stdout)
-    assert document["tensorflow"] == "2.5.3"
-    return {Path(found["model"]).stem: found for found in document["models"]}
-
-
-def write_cases(folder: Path, case: Case) -> str:
-    """Save the samples with the answers of today's runtime; "-" where there are none."""
-    if not case.samples:
-        return "-"
-    options = LoadOptions(preserve_all=case.plain)
-    runner = load(case.reference or case.data, name=case.name, options=options)
-    answers = [runner.run(*sample) for sample in case.samples]
-    arrays = {}
-    for kind, rows in (("input", case.samples), ("output", answers)):
-        for place in range(len(rows[0])):
-            arrays[f"{kind}_{place}"] = np.stack([row[place] for row in rows])
-    path = folder / f"{case.name}.npz"
-    np.savez(path, **arrays)
-    return str(path)
-
-
-def photo_samples(coral: Path, data: bytes, count: int = 8) -> list[Sample]:
-    """Real photos in the shape of each uint8 input, a different one per input and sample."""
-    specs = load(data, name="model").inputs
-    samples = []
-    for number in range(count):
-        sample = []
-        for place, spec in enumerate(specs):
-            photo = TEST_PHOTOS[(number + place) % len(TEST_PHOTOS)]
-            height, width = spec.shape[1:3] if len(spec.shape) > 2 else (1, spec.shape[-1])
-            channels = spec.shape[3] if len(spec.shape) == 4 else 1
-            with Image.open(coral / "media" / photo) as opened:
-                pixels = np.asarray(opened.convert("RGB").resize((width, height)))
-            sample.append(np.ascontiguousarray(pixels[..., :channels]).reshape(spec.shape))
-        samples.append(sample)
-    return samples
 
 
 # -- what the old runtime knows -----------------------------------------------------------------
