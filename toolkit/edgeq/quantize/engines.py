@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import numpy as np
-
 from edgeq import agreement, contract
 from edgeq.agreement import Agreement
 from edgeq.quantize import converter, litert
+from edgeq.quantize.converted import as_converted, for_converter, with_extremes
 from edgeq.quantize.folding import fold_inputs
 from edgeq.quantize.pixels import pixel_inputs
 from edgeq.quantize.plan import Affine, InputPlan, calibrated
@@ -164,19 +163,24 @@ def with_converter(
             "the tflite-converter engine cannot start from a .tflite",
             hint="give the Keras model, or use --engine litert",
         )
-    data = source.float_model()
-    plans = tuple(calibrated() for _ in inputs)
-    reference = data
+    data = reference = source.float_model()
+    declared = tuple(one.preprocessing for one in inputs)
+    chosen = tuple(calibrated() for _ in inputs)
     if spec.mode == "integer":
-        reference, plans = fold_inputs(data, tuple(one.preprocessing for one in inputs))
-    graph = GraphSamples(inputs, plans)
-    samples = [np.concatenate(arrays) for arrays in zip(*graph, strict=True)]
-    affine = [Affine(plan.gain, plan.offset) if plan.is_edited else None for plan in plans]
+        reference, folded = fold_inputs(data, declared)
+        chosen = tuple(map(for_converter, folded, declared))
+    samples = with_extremes(GraphSamples(inputs, chosen))
+    affine = [Affine(plan.gain, plan.offset) if plan.is_edited else None for plan in chosen]
     result = converter.convert(source, samples, mode=spec.mode, affine=affine, progress=progress)
     if spec.mode == "integer":
-        result = pixel_inputs(result, plans)
-    candidate = _Candidate(result, reference, plans)
-    report = QuantReport("tflite-converter", reason, plans)
+        result = pixel_inputs(result, chosen)
+        parsed = parse_model(result, spec.name)
+        chosen = tuple(
+            as_converted(plan, one, parsed, number)
+            for number, (plan, one) in enumerate(zip(chosen, declared, strict=True))
+        )
+    candidate = _Candidate(result, reference, chosen)
+    report = QuantReport("tflite-converter", reason, chosen)
     return result, judge(source, inputs, spec, candidate, report)
 
 
