@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from edgeq.cli import options as opt
+from edgeq_device import console
 
 if TYPE_CHECKING:
     from edgeq.comparison import Comparison
@@ -108,8 +109,8 @@ def show_build(result: BuildResult, *, as_json: bool, quiet: bool) -> None:
     """The path or the JSON document on stdout, warnings and the summary on stderr."""
     from edgeq.report.build import build_json, build_lines
 
-    for warning in () if quiet else result.warnings:
-        typer.echo(f"warning: {warning}", err=True)
+    for warning in result.warnings:
+        console.warn(warning)
     if as_json:
         typer.echo(json.dumps(build_json(result)))
         return
@@ -140,4 +141,4 @@ def show_comparison(
     title = f"{result.name}: {result.samples} test samples, times on this CPU"
     print_table(title, tables.COLUMNS, [tables.comparison_cells(row) for row in result.rows])
     for note in () if quiet else tables.comparison_notes(result):
-        typer.echo(note, err=True)
+        console.say(note)

@@ -30,6 +30,9 @@ class TfliteSource(Source):
         self.name = source
         self._path = Path(source)
         original = read_model(self._path)
+        if original.is_compiled:
+            hint = "give the .tflite that it was compiled from; edgeq run runs this one"
+            raise ModelError(source, "is already compiled for the Edge TPU", hint=hint)
         self._data = make_static(bytes(original.data), source)
         self._model = parse_model(self._data, source)
         self.inputs = self._model.input_specs()
@@ -44,11 +47,6 @@ class TfliteSource(Source):
     def digest(self) -> str:
         """sha256 of the file as it was given."""
         return self._digest
-
-    @property
-    def is_compiled(self) -> bool:
-        """True where it holds an Edge TPU program already."""
-        return self._model.is_compiled
 
     def float_model(self) -> bytes:
         """The float .tflite with static batch 1."""
@@ -116,7 +114,7 @@ def _computes_with_integers(model: Model) -> bool:
         for index in operator.outputs:
             tensor = graph.tensors[index]
             quantized = tensor.dtype in ("int8", "uint8", "int16") and tensor.quantization.scales
-            if quantized or model.is_compiled:
+            if quantized:
                 return True
     return False
 
