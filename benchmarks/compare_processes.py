@@ -4,7 +4,8 @@
 
 Each command runs once as a warm-up. Then the pairs: A then B, B then A, and so on, so that a
 machine that slows down slows both. Ratios are taken pair by pair (B divided by A), then their
-median. Linux only: memory is read from /proc.
+median. A pair in which other processes took much of the machine is run again, at most
+``--retries`` times in all. Linux only: memory and load are read from /proc.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
+import resource
 import shlex
 import subprocess
 import tempfile
@@ -22,6 +25,12 @@ from statistics import median
 
 from benchmarks.process_memory import MemoryWatch
 
+BUSY = 0.1
+"""The most of the machine's CPU time that others may take during a run that counts."""
+
+NOT_AS_INSTALLED = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
+"""Neither side is to compile its modules anew at each start, or to write line by line."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -29,11 +38,15 @@ class Run:
 
     ``apart_mb`` is the peak of the processes whose command line holds the ``--apart`` word,
     ``rest_mb`` the peak of all others together: the command itself and its other children.
+    ``cpu_seconds`` is what all of them computed, ``others`` the share of the machine's CPU time
+    that other processes took meanwhile.
     """
 
     seconds: float
     rest_mb: float
     apart_mb: float
+    cpu_seconds: float = 0.0
+    others: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,8 @@ class Comparison:
 
     a: tuple[Run, ...]
     b: tuple[Run, ...]
+    repeated: int = 0
+    """Pairs that were run again because of other processes."""
 
     @property
     def seconds_ratio(self) -> float:
@@ -59,10 +74,16 @@ class Comparison:
 
 def run(command: str, apart: str) -> Run:
     """Runs ``command`` to its end; RuntimeError with its last words where it fails."""
+    environment = {key: os.environ[key] for key in os.environ if key not in NOT_AS_INSTALLED}
     with tempfile.TemporaryFile() as output:
+        before, busy = _children_seconds(), _machine_seconds()
         start = time.perf_counter()
         process = subprocess.Popen(
-            shlex.split(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            shlex.split(command),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment,
         )
         watch = MemoryWatch(process.pid, apart)
         try:
@@ -75,30 +96,58 @@ def run(command: str, apart: str) -> Run:
             output.seek(0)
             last = output.read()[-2000:].decode(errors="replace")
             raise RuntimeError(f"exit code {code} from: {command}\n{last}")
-    return Run(seconds, watch.rest_bytes / 1e6, watch.apart_bytes / 1e6)
+    computed = _children_seconds() - before
+    others = _machine_seconds() - busy - computed
+    share = max(0.0, others / (seconds * (os.cpu_count() or 1)))
+    return Run(seconds, watch.rest_bytes / 1e6, watch.apart_bytes / 1e6, computed, share)
 
 
-def compare(command_a: str, command_b: str, pairs: int, apart: str) -> Comparison:
-    """Runs both commands ``pairs`` times after one warm-up each."""
+def _children_seconds() -> float:
+    """CPU seconds of all children that ended, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _machine_seconds() -> float:
+    """CPU seconds that the machine has computed since its start, for whomever."""
+    with Path("/proc/stat").open() as lines:
+        user, nice, system, _, _, interrupts, soft, *_ = map(int, next(lines).split()[1:])
+    return (user + nice + system + interrupts + soft) / os.sysconf("SC_CLK_TCK")
+
+
+def compare(command_a: str, command_b: str, pairs: int, apart: str, retries: int = 0) -> Comparison:
+    """Runs both commands ``pairs`` times after one warm-up each.
+
+    A pair that other processes disturbed is run again while ``retries`` last.
+    """
     commands = {"a": command_a, "b": command_b}
     for command in commands.values():
         run(command, apart)
     runs: dict[str, list[Run]] = {"a": [], "b": []}
-    for pair in range(pairs):
-        for side in ("ab", "ba")[pair % 2]:
-            runs[side].append(run(commands[side], apart))
-    return Comparison(tuple(runs["a"]), tuple(runs["b"]))
+    repeated = 0
+    while len(runs["a"]) < pairs:
+        order = ("ab", "ba")[len(runs["a"]) % 2]
+        pair = {side: run(commands[side], apart) for side in order}
+        if repeated < retries and max(one.others for one in pair.values()) > BUSY:
+            repeated += 1
+            continue
+        for side in order:
+            runs[side].append(pair[side])
+    return Comparison(tuple(runs["a"]), tuple(runs["b"]), repeated)
 
 
 def table(result: Comparison) -> str:
     """The medians and ratios as the rows of a Markdown table."""
-    rows = ["| | seconds | peak MB | peak MB apart |", "|---|---|---|---|"]
+    rows = ["| | seconds | CPU seconds | peak MB | peak MB apart |", "|---|---|---|---|---|"]
     for side, runs in (("A", result.a), ("B", result.b)):
         seconds = median(item.seconds for item in runs)
+        computed = median(item.cpu_seconds for item in runs)
         rest = median(item.rest_mb for item in runs)
         apart = median(item.apart_mb for item in runs)
-        rows.append(f"| {side} | {seconds:.3f} | {rest:.0f} | {apart:.0f} |")
-    rows.append(f"| B / A | {result.seconds_ratio:.2f} | {result.memory_ratio:.2f} | |")
+        rows.append(f"| {side} | {seconds:.3f} | {computed:.2f} | {rest:.0f} | {apart:.0f} |")
+    rows.append(f"| B / A | {result.seconds_ratio:.2f} | | {result.memory_ratio:.2f} | |")
+    disturbed = max(item.others for item in (*result.a, *result.b))
+    rows.append(f"\nOther processes: at most {disturbed:.0%} of the machine during a run")
     return "\n".join(rows)
 
 
@@ -108,6 +157,7 @@ def document(result: Comparison, commands: tuple[str, str]) -> dict[str, object]
         "commands": {"a": commands[0], "b": commands[1]},
         "seconds_ratio": result.seconds_ratio,
         "memory_ratio": result.memory_ratio,
+        "pairs_run_again": result.repeated,
         "runs": {
             "a": [asdict(item) for item in result.a],
             "b": [asdict(item) for item in result.b],
@@ -121,6 +171,7 @@ def main() -> None:
     parser.add_argument("--a", required=True, help="the first command, quoted")
     parser.add_argument("--b", required=True, help="the second command, quoted")
     parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--retries", type=int, default=10, help="pairs to run again at most")
     parser.add_argument(
         "--apart",
         default="tensorflow_child",
@@ -128,7 +179,7 @@ def main() -> None:
     )
     parser.add_argument("--json", type=Path, help="write every run here")
     options = parser.parse_args()
-    result = compare(options.a, options.b, options.pairs, options.apart)
+    result = compare(options.a, options.b, options.pairs, options.apart, options.retries)
     print(table(result))
     if options.json:
         text = json.dumps(document(result, (options.a, options.b)), indent=2)

@@ -12,11 +12,11 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-INTERVAL_MILLISECONDS = 10
+INTERVAL_MILLISECONDS = 25
 
 
 class MemoryWatch:
-    """Looks at a process tree every hundredth of a second and keeps the peaks, in bytes.
+    """Looks at a process tree forty times a second and keeps the peaks, in bytes.
 
     ``rest_bytes`` is the peak of all processes together but those with the word ``apart`` in
     their command line; ``apart_bytes`` is the peak of these. Pages that two processes share count

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 
 import pytest
+from benchmarks import compare_processes
 from benchmarks.compare_processes import Comparison, Run, compare, run, table
 
 MEGABYTE = 1_000_000
@@ -49,13 +52,36 @@ def test_a_failing_command_ends_the_comparison() -> None:
 
 def test_ratios_are_medians_of_pairs() -> None:
     result = Comparison(
-        a=(Run(1.0, 100.0, 900.0), Run(2.0, 100.0, 900.0), Run(1.0, 50.0, 900.0)),
-        b=(Run(3.0, 400.0, 0.0), Run(8.0, 200.0, 0.0), Run(9.0, 400.0, 0.0)),
+        a=(Run(1.0, 100.0, 900.0, 1.5), Run(2.0, 100.0, 900.0, 2.5), Run(1.0, 50.0, 900.0, 0.5)),
+        b=(Run(3.0, 400.0, 0.0, 3.0), Run(8.0, 200.0, 0.0, 8.0, 0.06), Run(9.0, 400.0, 0.0, 9.0)),
     )
     assert result.seconds_ratio == 4.0
     assert result.memory_ratio == 4.0
     assert table(result).splitlines()[2:] == [
-        "| A | 1.000 | 100 | 900 |",
-        "| B | 8.000 | 400 | 0 |",
-        "| B / A | 4.00 | 4.00 | |",
+        "| A | 1.000 | 1.50 | 100 | 900 |",
+        "| B | 8.000 | 8.00 | 400 | 0 |",
+        "| B / A | 4.00 | | 4.00 | |",
+        "",
+        "Other processes: at most 6% of the machine during a run",
     ]
+
+
+def test_computing_counts_and_so_do_other_processes() -> None:
+    idle = run(command("import time; time.sleep(1)"), "")
+    busy = run(command("import time\nwhile time.process_time() < 1: pass"), "")
+    assert idle.cpu_seconds < 0.3
+    assert busy.cpu_seconds == pytest.approx(1.0, abs=0.3)
+    loop = [sys.executable, "-c", "while True: pass"]
+    with subprocess.Popen(loop) as stranger:
+        disturbed = run(command("import time; time.sleep(1)"), "")
+        stranger.kill()
+    assert disturbed.others > 0.5 / (os.cpu_count() or 1)
+
+
+def test_disturbed_pairs_are_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares = iter([0.0, 0.0, 0.5, 0.0, 0.0, 0.02, 0.0, 0.9])
+    monkeypatch.setattr(compare_processes, "run", lambda *_: Run(1.0, 1.0, 0.0, 1.0, next(shares)))
+    result = compare("a", "b", 2, "", retries=1)
+    assert result.repeated == 1
+    assert [one.others for one in result.a] == [0.0, 0.9]
+    assert [one.others for one in result.b] == [0.02, 0.0]
