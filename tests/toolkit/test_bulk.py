@@ -147,6 +147,16 @@ def test_for_few_samples_no_batch_is_made(monkeypatch: pytest.MonkeyPatch) -> No
     assert model._batched is not None
 
 
+def test_portions_of_many_expected_samples_go_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = integer(digits())
+    monkeypatch.setattr(bulk, "WORTH_IT", 1000)
+    model = BulkModel(data, "m", OPTIONS)
+    model.expect(1000)
+    arrays = inputs_for(data, 200)
+    assert np.array_equal(model.run(arrays)[0], one_by_one(data, arrays)[0])
+    assert model._batched is not None
+
+
 def test_large_models_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     data = integer(digits())
     monkeypatch.setattr(bulk, "SMALL", len(data) - 1)

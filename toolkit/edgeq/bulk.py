@@ -38,6 +38,11 @@ class BulkModel:
         self._options = options
         self._batched: LoadedModel | None = None
         self._tried = False
+        self._expected = 0
+
+    def expect(self, samples: int) -> None:
+        """Say how many samples are to come in all, in whatever portions."""
+        self._expected = samples
 
     def run(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         """Inputs, each [N, ...] in its tensor's dtype -> outputs, each [N, ...]."""
@@ -46,7 +51,7 @@ class BulkModel:
             for array, spec in zip(arrays, self.single.inputs, strict=True)
         )
         count = len(arrays[0])
-        if count >= WORTH_IT and not self._tried:
+        if max(self._expected, count) >= WORTH_IT and count >= BATCH and not self._tried:
             self._tried = True
             self._batched = self._make_batched(tuple(array[:BATCH] for array in arrays))
         done = 0

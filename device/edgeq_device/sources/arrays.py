@@ -44,7 +44,7 @@ class StoredArray:
 
     def take(self, rows: Iterable[int]) -> Array:
         """The given rows, in ascending order, as one array."""
-        parts = list(self.read((row, row + 1) for row in rows))
+        parts = list(self.read(_spans(rows)))
         if not parts:
             return np.empty((0, *self.shape[1:]), self.dtype.newbyteorder("="))
         return np.concatenate(parts)
@@ -169,6 +169,19 @@ def _peek(source: ArrayFile, name: str) -> bytes:
     except OSError as cause:
         problem = f"could not be read ({cause.strerror})"
         raise InputError(name, problem, hint="give a file that can be read") from cause
+
+
+def _spans(rows: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Rows that stand next to each other as one span: a read each would take long."""
+    start = stop = 0
+    for row in rows:
+        if row != stop:
+            if stop > start:
+                yield start, stop
+            start = row
+        stop = row + 1
+    if stop > start:
+        yield start, stop
 
 
 def _skip(file: BinaryIO, count: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from edgeq.agreement import Agreement
 from edgeq.contract import Allowance
 from edgeq.pipeline import BuildResult
+from edgeq.report.sizes import size
 from edgeq_device.tensors import TensorSpec
 
 
@@ -145,10 +146,3 @@ def spec_text(spec: TensorSpec) -> str:
     shape = "x".join(map(str, spec.shape))
     quantized = f", scale {spec.scale:.6g}, zero point {spec.zero_point}" if spec.scale else ""
     return f"{spec.name} {spec.dtype} {shape}{quantized}"
-
-
-def size(count: int) -> str:
-    """Bytes for people."""
-    if count < 1024:
-        return f"{count} B"
-    return f"{count / 1024:.1f} KiB" if count < 2**20 else f"{count / 2**20:.2f} MiB"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeq.comparison import Comparison, Row
-from edgeq.evaluate import Evaluation
-from edgeq.report.build import size
+from edgeq.report.sizes import size
+
+if TYPE_CHECKING:  # an evaluation would wait for all that quantizes and compares
+    from edgeq.comparison import Comparison, Row
+    from edgeq.evaluate import Evaluation
 
 
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
