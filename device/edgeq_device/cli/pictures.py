@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgeq_device import console
 from edgeq_device.errors import ConfigError, OutputError
+from edgeq_device.files import replacing
 
 if TYPE_CHECKING:
     from edgeq_device.runner import Result
@@ -42,7 +43,8 @@ class PictureSaver:
             return None
         path = self._path(each.name)
         drawn = annotate(picture, result, f"{self._note} · {milliseconds:.1f} ms")
-        self._write(drawn, path)
+        with replacing(path) as (file, _):
+            drawn.save(file, format="PNG")
         return path
 
     def _path(self, name: str) -> Path:
@@ -58,17 +60,6 @@ class PictureSaver:
             allowed = "a folder without that picture"
             raise ConfigError("--save-dir", str(path), allowed, hint="--force overwrites it")
         return path
-
-    def _write(self, drawn: Any, path: Path) -> None:
-        temporary = path.with_name(f".{path.name}.part")
-        try:
-            drawn.save(temporary, format="PNG")
-            temporary.replace(path)
-        except OSError as error:
-            problem = f"cannot be written: {error.strerror or error}"
-            raise OutputError(path, problem, hint="free some space") from None
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def _picture_of(each: Input) -> Any:
