@@ -65,11 +65,12 @@ def evaluate(
     *,
     top_k: int = 5,
     total: int = 0,
+    name: str = "test data",
     progress: Progress = silent,
 ) -> Evaluation:
     """Predict every batch and count.
 
-    CalibrationError for labels without a class and for scores that are no numbers.
+    CalibrationError (about ``name``) for labels without a class and scores that are no numbers.
     """
     if top_k < 1:
         raise ConfigError("--top-k", top_k, "at least 1", hint="5 is usual")
@@ -80,14 +81,14 @@ def evaluate(
         scores = predictor.predict(arrays)
         seconds += time.perf_counter() - started
         classes = scores.shape[1]
-        check_batch(scores, labels)
+        check_batch(scores, labels, name)
         guesses.append(scores.argmax(axis=1))
         truths.append(np.asarray(labels, np.int64))
         hits += count_top(scores, labels, min(top_k, classes))
         done += len(labels)
         progress("evaluate", done, total)
     if not done:
-        raise CalibrationError("test data", "holds no samples", hint="give pictures with labels")
+        raise CalibrationError(name, "holds no samples", hint="give pictures with labels")
     predicted, wanted = np.concatenate(guesses), np.concatenate(truths)
     return Evaluation(
         samples=done,
@@ -106,28 +107,28 @@ def confusion_matrix(wanted: Array, predicted: Array, classes: int) -> Array:
     return pairs.reshape(classes, classes)
 
 
-def check_batch(scores: Array, labels: Array) -> None:
+def check_batch(scores: Array, labels: Array, name: str) -> None:
     """CalibrationError for scores that are no numbers and for labels without a class."""
-    check_scores(scores)
-    check_labels(labels, scores.shape[1])
+    check_scores(scores, name)
+    check_labels(labels, scores.shape[1], name)
 
 
-def check_labels(labels: Array, classes: int) -> None:
+def check_labels(labels: Array, classes: int, name: str) -> None:
     """CalibrationError where a label lies outside the model's classes."""
     outside = labels[(labels < 0) | (labels >= classes)]
     if outside.size:
         raise CalibrationError(
-            "test data",
+            name,
             f"label {int(outside[0])} has no class: the model gives {classes} scores",
             hint=f"labels must be whole numbers from 0 to {classes - 1}",
         )
 
 
-def check_scores(scores: Array) -> None:
+def check_scores(scores: Array, name: str) -> None:
     """CalibrationError where a score is no number: there is no largest one then."""
     if not np.isfinite(scores).all():
         raise CalibrationError(
-            "test data",
+            name,
             "the model's scores are no finite numbers",
             hint="check that the samples are preprocessed as the model was trained",
         )

@@ -12,11 +12,11 @@ from edgeq.calibration import load_dataset
 from edgeq.config import BuildSpec
 from edgeq.evaluate import Evaluation, evaluate
 from edgeq_device.bundle import InputInfo
-from edgeq_device.errors import ModelError
+from edgeq_device.errors import ConfigError, ModelError
 from edgeq_device.progress import Progress, silent
 from edgeq_device.runner import Deployment, converter, open_deployment
 from edgeq_device.runtime import LoadOptions
-from edgeq_device.tasks import read_labels
+from edgeq_device.tasks import labels_doubt, read_labels
 from edgeq_device.tensors import Array
 
 BATCH_BYTES = 1 << 20
@@ -36,6 +36,11 @@ class JudgeSpec:
     threads: int | None = None
     runtime: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.threads is not None and self.threads < 1:
+            hint = "left out, it is all cores"
+            raise ConfigError("--threads", self.threads, "at least 1", hint=hint)
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -44,7 +49,7 @@ class Verdict:
     evaluation: Evaluation
     labels: tuple[str, ...]
     about: dict[str, Any]
-    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def judge(spec: JudgeSpec, *, progress: Progress = silent) -> Verdict:
@@ -68,9 +73,12 @@ def judge(spec: JudgeSpec, *, progress: Progress = silent) -> Verdict:
         dataset.batches(batch_size(inputs)),
         top_k=spec.top_k,
         total=len(dataset),
+        name=spec.data,
         progress=progress,
     )
     used = predictor.model.single
+    given = len(labels) if spec.labels else 0
+    doubt = labels_doubt(given, len(found.confusion))
     return Verdict(
         found,
         dataset.class_names,
@@ -82,7 +90,7 @@ def judge(spec: JudgeSpec, *, progress: Progress = silent) -> Verdict:
             "runtime": {"name": used.runtime.name, "version": used.runtime.version},
             "threads": used.threads,
         },
-        notes=(*dataset.warnings, f"labels matched by {dataset.matched_by}"),
+        warnings=tuple(filter(None, (*dataset.warnings, doubt))),
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgeq.cli import options as opt
+from edgeq_device import console
 
 if TYPE_CHECKING:
     from edgeq.judging import Verdict
@@ -51,8 +52,10 @@ def show_verdict(verdict: Verdict, *, as_json: bool, quiet: bool) -> None:
     """The figures or the JSON document on stdout, notes on stderr."""
     from edgeq.report import tables
 
-    for note in () if quiet else verdict.notes:
-        typer.echo(note, err=True)
+    for warning in verdict.warnings:
+        console.warn(warning)
+    if not quiet:
+        console.say(f"labels matched by {verdict.about['labels_matched_by']}")
     if as_json:
         typer.echo(json.dumps(tables.evaluation_json(verdict.evaluation, verdict.about)))
         return
