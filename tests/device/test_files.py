@@ -130,7 +130,7 @@ def test_a_folder_is_no_output_even_with_force(tmp_path: Path) -> None:
 def test_a_device_is_never_replaced_by_a_file() -> None:
     with pytest.raises(ConfigError) as caught:
         check_output(Path("/dev/null"), "--output", force=True)
-    assert str(caught.value) == "--output is '/dev/null', but must be a file, not a device or a pipe"
+    assert caught.value.sentence.endswith("'/dev/null', but must be a file, not a device or a pipe")
 
 
 def test_a_missing_folder_is_said_with_the_command_that_makes_it(tmp_path: Path) -> None:
