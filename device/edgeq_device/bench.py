@@ -27,9 +27,9 @@ class BenchOptions:
 
     def __post_init__(self) -> None:
         if self.runs < 1:
-            raise ConfigError("--runs", self.runs, "at least 1")
+            raise ConfigError("--runs", self.runs, "at least 1", hint="left out, it is 200")
         if self.warmup < 0:
-            raise ConfigError("--warmup", self.warmup, "0 or more")
+            raise ConfigError("--warmup", self.warmup, "0 or more", hint="left out, it is 20")
 
 
 @dataclass(frozen=True)

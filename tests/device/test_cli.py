@@ -218,10 +218,10 @@ def test_info_shows_the_manifest(bundle: Path) -> None:
     assert done.exit_code == 0
     assert done.stderr == ""
     page = done.stdout
-    assert "made by     edgeq 0.1.0 (bundle format 1)" in page
+    assert "made by       edgeq 0.1.0 (bundle format 1)" in page
     assert "pixels  uint8 [1, 16, 16, 3]  scale 0.00392157, zero point 0" in page
     assert "(pixel - 0) / 255, done by the model; pictures: stretch, lanczos, rgb" in page
-    assert "labels      5: ant, bee, cat, …" in page
+    assert "labels        5: ant, bee, cat, …" in page
     (document,) = lines(edgeq("info", bundle, "--json").stdout)
     assert document["schema"] == "edgeq.info/1"
     assert document["bytes"] == bundle.stat().st_size
@@ -232,7 +232,7 @@ def test_info_of_a_bare_model(tmp_path: Path) -> None:
     path = tmp_path / "x.tflite"
     path.write_bytes(conv_classifier())
     done = edgeq("info", path)
-    assert "model       not compiled, 6 operators" in done.stdout
+    assert "model         not compiled, 6 operators" in done.stdout
     assert "scores  uint8 [1, 5]" in done.stdout
 
 

@@ -33,9 +33,11 @@ class RunnerOptions:
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
-            raise ConfigError("--backend", self.backend, ", ".join(BACKENDS))
+            hint = "auto takes the Edge TPU where there is one, else the CPU"
+            raise ConfigError("--backend", self.backend, ", ".join(BACKENDS), hint=hint)
         if self.threads is not None and not 1 <= self.threads <= 1024:
-            raise ConfigError("--threads", self.threads, "from 1 to 1024")
+            hint = "left out, it is all cores"
+            raise ConfigError("--threads", self.threads, "from 1 to 1024", hint=hint)
 
 
 @dataclass(frozen=True)

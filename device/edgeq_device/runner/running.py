@@ -29,9 +29,10 @@ class DecodeOptions:
 
     def __post_init__(self) -> None:
         if self.task is not None and self.task not in TASKS:
-            raise ConfigError("--task", self.task, " or ".join(TASKS))
+            hint = "left out, it is the bundle's own"
+            raise ConfigError("--task", self.task, " or ".join(TASKS), hint=hint)
         if self.top_k < 1:
-            raise ConfigError("--top-k", self.top_k, "at least 1")
+            raise ConfigError("--top-k", self.top_k, "at least 1", hint="left out, it is 5")
 
 
 class Runner:

@@ -58,7 +58,8 @@ def find_runtime(name: str | None = None) -> Runtime:
     option = "--runtime" if name else "$EDGEQ_RUNTIME"
     name = name or os.environ.get("EDGEQ_RUNTIME") or None
     if name is not None and name not in RUNTIMES:
-        raise ConfigError(option, name, " or ".join(RUNTIMES))
+        hint = "left out, it is the first of them that is installed"
+        raise ConfigError(option, name, " or ".join(RUNTIMES), hint=hint)
     for candidate in (name,) if name else RUNTIMES:
         if importlib.util.find_spec(_PACKAGES[candidate]) is not None:
             runtime = Runtime(candidate, _version(candidate))

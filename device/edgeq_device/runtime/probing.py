@@ -67,5 +67,5 @@ def try_once(name: str, runtime: str) -> dict[str, Any]:
     except UnresolvedCustomOp as error:
         return {"runs": False, "reason": error.problem}
     except ModelError as error:
-        return {"error": error.problem, "hint": error.hint}
+        return {"error": error.problem, "hint": error.hint or "copy or export the file again"}
     return {"runs": True, "reason": ""}

@@ -24,7 +24,7 @@ class UnresolvedCustomOp(ModelError):
             problem = "compiled for the Edge TPU; it runs only through libedgetpu on one"
         else:
             problem = f"the custom operator {op} cannot run on a CPU: {runtime} does not have it"
-        super().__init__(path, problem)
+        super().__init__(path, problem, hint="run it where that operator is known")
         self.op = op
 
 
@@ -32,7 +32,8 @@ def explain(name: str, runtime: Runtime, error: Exception) -> ModelError:
     """The ModelError for ``error``, raised by the interpreter of ``runtime`` on model ``name``."""
     text = _SOURCE_LINE.sub("", str(error)).strip()
     if isinstance(error, MemoryError):
-        return ModelError(name, "it needs more memory than there is")
+        hint = "close other programs, or use a smaller model"
+        return ModelError(name, "it needs more memory than there is", hint=hint)
     if custom := _CUSTOM.search(text):
         return UnresolvedCustomOp(name, custom["op"], runtime)
     if newer := _VERSION.search(text):
@@ -54,4 +55,5 @@ def explain(name: str, runtime: Runtime, error: Exception) -> ModelError:
         what = f"operator {node['index']} ({node['op']})"
         return ModelError(name, f"{runtime} cannot {doing} {what}{why}")
     first = text.splitlines()[0] if text else type(error).__name__
-    return ModelError(name, f"{runtime} cannot load it: {first}")
+    hint = "the file may be damaged: copy or export it again"
+    return ModelError(name, f"{runtime} cannot load it: {first}", hint=hint)
