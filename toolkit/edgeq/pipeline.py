@@ -152,6 +152,8 @@ def prepare(
     """The model in the mode that was asked for: as given, converted or quantized."""
     if source.is_integer:
         return keep_integer(spec, source, clock)
+    if probed is not None and spec.calibration is None:
+        refuse_unless_it_runs(spec, probed.result())
     calibration = None
     if spec.mode in ("integer", "float-fallback"):
         with clock.stage("read calibration data"):
@@ -199,9 +201,7 @@ def keep_integer(spec: BuildSpec, source: Source, clock: _Clock) -> Quantized:
 def refuse_unless_it_runs(spec: BuildSpec, probe: Probe) -> None:
     """ModelError for a float model that no interpreter here can run: it cannot be calibrated."""
     if not probe.runs:
-        raise ModelError(
-            spec.model, f"cannot be calibrated: {probe.reason}", hint="give the Keras model"
-        )
+        raise ModelError(spec.model, f"cannot be run: {probe.reason}", hint="give the Keras model")
 
 
 def compile_stage(

@@ -7,46 +7,8 @@ from math import isfinite
 
 from edgeq.contract.flow import Flow
 from edgeq.contract.report import Finding, Rule
+from edgeq.ops import SHAPE_OPERANDS, SIZED_BY_DATA
 from edgeq_device.tflite import ABSENT, Operator, Tensor
-
-_SHAPE_OPERANDS: dict[str, tuple[int, ...]] = {
-    "ARG_MAX": (1,),
-    "ARG_MIN": (1,),
-    "BATCH_TO_SPACE_ND": (1, 2),
-    "BROADCAST_TO": (1,),
-    "EXPAND_DIMS": (1,),
-    "FILL": (0,),
-    "MEAN": (1,),
-    "MIRROR_PAD": (1,),
-    "NON_MAX_SUPPRESSION_V4": (2,),
-    "NON_MAX_SUPPRESSION_V5": (2,),
-    "ONE_HOT": (1,),
-    "PAD": (1,),
-    "PADV2": (1,),
-    "RANGE": (0, 1, 2),
-    "REDUCE_ANY": (1,),
-    "REDUCE_MAX": (1,),
-    "REDUCE_MIN": (1,),
-    "REDUCE_PROD": (1,),
-    "RESHAPE": (1,),
-    "RESIZE_BILINEAR": (1,),
-    "RESIZE_NEAREST_NEIGHBOR": (1,),
-    "SCATTER_ND": (2,),
-    "SLICE": (1, 2),
-    "SPACE_TO_BATCH_ND": (1, 2),
-    "SPARSE_TO_DENSE": (1,),
-    "SPLIT": (0,),
-    "SPLIT_V": (1, 2),
-    "STRIDED_SLICE": (1, 2, 3),
-    "SUM": (1,),
-    "TILE": (1,),
-    "TOPK_V2": (1,),
-    "TRANSPOSE": (1,),
-    "TRANSPOSE_CONV": (0,),
-}
-"""Which operands decide the size of the result: unless constant, the result is dynamic."""
-
-_SIZED_BY_DATA = frozenset({"UNIQUE", "WHERE"})
 
 _FIX_BATCH = (
     "build the model with a fixed size, such as tf.keras.Input(shape, batch_size=1), "
@@ -106,7 +68,7 @@ def computed_sizes(flow: Flow) -> Iterator[Finding]:
                 operator,
                 operand,
             )
-        elif operator.op in _SIZED_BY_DATA:
+        elif operator.op in SIZED_BY_DATA:
             yield Finding(
                 "the size of the result depends on the data",
                 "do this step outside the model",
@@ -116,7 +78,7 @@ def computed_sizes(flow: Flow) -> Iterator[Finding]:
 
 
 def _first_computed(flow: Flow, operator: Operator) -> Tensor | None:
-    for place in _SHAPE_OPERANDS.get(operator.op, ()):
+    for place in SHAPE_OPERANDS.get(operator.op, ()):
         if place < len(operator.inputs) and operator.inputs[place] != ABSENT:
             tensor = flow.graph.tensors[operator.inputs[place]]
             if not flow.model.is_constant(tensor) and tensor.elements > 0:

@@ -6,43 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgeq.model import EditableModel, operator_name
-
-_SHAPE_OPERANDS: dict[str, tuple[int, ...]] = {
-    "BATCH_TO_SPACE_ND": (1, 2),
-    "BROADCAST_TO": (1,),
-    "CONV_3D_TRANSPOSE": (0,),
-    "EXPAND_DIMS": (1,),
-    "FILL": (0,),
-    "MEAN": (1,),
-    "MIRROR_PAD": (1,),
-    "ONE_HOT": (1,),
-    "PAD": (1,),
-    "PADV2": (1,),
-    "RANGE": (0, 1, 2),
-    "REDUCE_ALL": (1,),
-    "REDUCE_ANY": (1,),
-    "REDUCE_MAX": (1,),
-    "REDUCE_MIN": (1,),
-    "REDUCE_PROD": (1,),
-    "RESHAPE": (1,),
-    "RESIZE_BILINEAR": (1,),
-    "RESIZE_NEAREST_NEIGHBOR": (1,),
-    "SLICE": (1, 2),
-    "SPACE_TO_BATCH_ND": (1, 2),
-    "SPARSE_TO_DENSE": (1,),
-    "SPLIT": (0,),
-    "SPLIT_V": (1, 2),
-    "STRIDED_SLICE": (1, 2, 3),
-    "SUM": (1,),
-    "TILE": (1,),
-    "TOPK_V2": (1,),
-    "TRANSPOSE": (1,),
-    "TRANSPOSE_CONV": (0,),
-}
-"""The operands whose values decide the output's shape."""
-
-_SIZE_BY_VALUES = {"UNIQUE", "WHERE"}
-"""Operators whose output is as large as the values say."""
+from edgeq.ops import SHAPE_OPERANDS, SIZED_BY_DATA
 
 _SHAPE_UNTOLD = {"CALL", "CUSTOM", "IF", "STABLEHLO_COMPOSITE", "STABLEHLO_WHILE", "WHILE"}
 """Operators whose output shape is not looked for here; SHAPE behind them stays."""
@@ -88,10 +52,10 @@ def examine(model: EditableModel, graph: Any) -> Constancy:
                 known |= outputs
         elif name in _SHAPE_UNTOLD:
             untold |= outputs
-        elif inputs and inputs <= known and name not in _NOT_A_FUNCTION | _SIZE_BY_VALUES:
+        elif inputs and inputs <= known and name not in _NOT_A_FUNCTION | SIZED_BY_DATA:
             computed |= outputs
             known |= outputs
-        elif name in _SIZE_BY_VALUES or inputs & open_size or _sized_by(name, operator, known):
+        elif name in SIZED_BY_DATA or inputs & open_size or _sized_by(name, operator, known):
             open_size |= outputs
         elif inputs & untold:
             untold |= outputs
@@ -115,5 +79,5 @@ def _has_data(model: EditableModel, tensor: Any) -> bool:
 def _sized_by(name: str, operator: Any, known: set[int]) -> bool:
     """True where an operand that decides the output's shape is computed from values."""
     operands = [int(index) for index in operator.inputs]
-    deciding = [operands[place] for place in _SHAPE_OPERANDS.get(name, ()) if place < len(operands)]
+    deciding = [operands[place] for place in SHAPE_OPERANDS.get(name, ()) if place < len(operands)]
     return any(index >= 0 and index not in known for index in deciding)

@@ -10,6 +10,7 @@ from edgeq.ops.edgetpu import (
     is_candidate,
     is_decoder,
 )
+from edgeq.ops.shapes import SHAPE_OPERANDS, SIZED_BY_DATA
 from edgeq.ops.versions import MAX_VERSION, MIN_VERSION, remedy_for_version, version_is_known
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "EDGE_TPU_OPERATORS",
     "MAX_VERSION",
     "MIN_VERSION",
+    "SHAPE_OPERANDS",
+    "SIZED_BY_DATA",
     "EdgeTpuOperator",
     "is_candidate",
     "is_decoder",

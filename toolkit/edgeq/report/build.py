@@ -8,6 +8,7 @@ from edgeq.agreement import Agreement
 from edgeq.contract import Allowance
 from edgeq.pipeline import BuildResult
 from edgeq.report.sizes import size
+from edgeq_device.bundle.records import spec_as_dict
 from edgeq_device.tensors import TensorSpec
 
 
@@ -29,14 +30,14 @@ def build_json(result: BuildResult) -> dict[str, Any]:
         "engine_reason": report.reason,
         "inputs": [
             {
-                **spec_json(spec),
+                **spec_as_dict(spec),
                 "preprocessing": plan.kind,
                 "preprocessing_text": plan.sentence,
                 "preprocessing_error": plan.error,
             }
             for spec, plan in zip(result.inputs, report.plans, strict=True)
         ],
-        "outputs": [spec_json(spec) for spec in result.outputs],
+        "outputs": [spec_as_dict(spec) for spec in result.outputs],
         "agreement": agreement_json(report.agreement),
         "allowances": [allowance_json(allowed) for allowed in result.contract.allowances],
         "warnings": list(result.warnings),
@@ -72,17 +73,6 @@ def allowance_json(allowed: Allowance) -> dict[str, Any]:
         "operators": list(allowed.operators),
         "tensors": list(allowed.tensors),
         "sentence": allowed.sentence,
-    }
-
-
-def spec_json(spec: TensorSpec) -> dict[str, Any]:
-    """One input or output."""
-    return {
-        "name": spec.name,
-        "shape": list(spec.shape),
-        "dtype": spec.dtype,
-        "scale": spec.scale,
-        "zero_point": spec.zero_point,
     }
 
 
