@@ -29,7 +29,9 @@ def state_ranges(model: Any, layer: Any, loaded: LoadedModel, name: str) -> dict
     """Least and greatest value of a layer's states in the last run, by tensor.
 
     ``loaded`` holds every tensor of that run. The hidden state is the layer's output, step by
-    step; the cell state follows from it. EngineCannotError for a variant of the layer.
+    step; the cell state follows from it. The hidden state's range is widened so that its zero
+    point is 0: with another one TensorFlow 2.5's kernel computes otherwise than today's, by up to
+    some hundred steps. EngineCannotError for a variant of the layer.
     """
     operands = [int(index) for index in layer.inputs]
     _refuse_variants(operands, layer, name)
@@ -38,8 +40,10 @@ def state_ranges(model: Any, layer: Any, loaded: LoadedModel, name: str) -> dict
         inputs, outputs = inputs.swapaxes(0, 1), outputs.swapaxes(0, 1)
     before = np.concatenate([np.zeros_like(outputs[:1]), outputs[:-1]])
     cell = cell_states(_gates(model, operands, inputs, before), layer.builtinOptions.cellClip)
-    hidden = (float(outputs.min()), float(outputs.max()))
+    scale = max(float(outputs.max()) / 127, float(outputs.min()) / -128)
+    hidden = (-128 * scale, 127 * scale)
     return {
+        int(layer.outputs[0]): hidden,
         operands[_OUTPUT_STATE]: hidden,
         int(layer.intermediates[_HIDDEN]): hidden,
         operands[_CELL_STATE]: (float(cell.min()), float(cell.max())),
