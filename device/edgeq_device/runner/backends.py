@@ -5,14 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from edgeq_device.delegate import (
-    DelegateOptions,
-    Unusable,
-    Usable,
-    load_delegate,
-    probe_edgetpu,
-)
-from edgeq_device.errors import ConfigError, MissingDevice, MissingTool
+from edgeq_device.errors import ConfigError, MissingDevice, MissingTool, ModelError
 from edgeq_device.hardware import NoDevice, find_devices, pick_device
 from edgeq_device.runner.deployment import Deployment
 from edgeq_device.runtime import LoadedModel, LoadOptions, load
@@ -51,6 +44,14 @@ class Choice:
     """Kept as long as the model, which calls into it."""
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """Why the Edge TPU cannot be used, as a sentence, and what to do."""
+
+    reason: str
+    hint: str = ""
+
+
 def choose(deployment: Deployment, options: RunnerOptions) -> Choice:
     """Load the model for the backend asked for; "auto" falls back to the CPU with the reason.
 
@@ -82,25 +83,32 @@ def _on_cpu(deployment: Deployment, options: RunnerOptions, reason: str | None) 
     return Choice("cpu", model, reason)
 
 
-def _try_edgetpu(deployment: Deployment, options: RunnerOptions) -> Choice | Unusable:
+def _try_edgetpu(deployment: Deployment, options: RunnerOptions) -> Choice | Refusal:
     if not deployment.has("edgetpu"):
         reason = "the bundle holds no model compiled for the Edge TPU"
         if deployment.bundle is None:
             reason = "the model is not compiled for the Edge TPU"
-        return Unusable(reason, "build it where edgetpu_compiler is installed")
+        return Refusal(reason, "build it where edgetpu_compiler is installed")
     found = pick_device(find_devices(), options.device or "")
     if isinstance(found, NoDevice):
-        return Unusable(found.reason, found.hint)
+        return Refusal(found.reason, found.hint)
+    return _on_edgetpu(deployment, options)
+
+
+def _on_edgetpu(deployment: Deployment, options: RunnerOptions) -> Choice | Refusal:
+    # Imported here, because most runs never need libedgetpu and what it takes to try it.
+    from edgeq_device import delegate
+
     data = bytes(deployment.model("edgetpu"))
-    wanted = DelegateOptions(
+    wanted = delegate.DelegateOptions(
         library=options.libedgetpu, device=options.device or "", runtime=options.runtime
     )
-    verdict = probe_edgetpu(data, name=deployment.path, options=wanted)
-    if not isinstance(verdict, Usable):
-        return verdict
+    verdict = delegate.probe_edgetpu(data, name=deployment.path, options=wanted)
+    if not isinstance(verdict, delegate.Usable):
+        return Refusal(verdict.reason, verdict.hint)
     try:
-        delegate = load_delegate(verdict)
-    except MissingTool as error:  # unplugged since the try in the child
-        return Unusable(error.sentence, error.hint)
-    chosen = LoadOptions(threads=options.threads, runtime=verdict.runtime.name, delegate=delegate)
-    return Choice("edgetpu", load(data, name=deployment.path, options=chosen), None, delegate)
+        loaded = delegate.load_delegate(verdict)
+        chosen = LoadOptions(threads=options.threads, runtime=verdict.runtime.name, delegate=loaded)
+        return Choice("edgetpu", load(data, name=deployment.path, options=chosen), None, loaded)
+    except (MissingTool, ModelError) as error:  # it worked in the child, and was unplugged since
+        return Refusal(error.sentence, error.hint)
