@@ -28,3 +28,6 @@ Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="no narration on stde
 def examples(*lines: str) -> str:
     """The last paragraph of a command's help; the mark keeps its lines as they are."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+Labels = Annotated[Optional[Path], typer.Option("--labels", help="a file with one label per line")]

@@ -39,9 +39,7 @@ def run(
         Optional[str], typer.Option("--task", help="classify or raw (as the bundle says)")
     ] = None,
     top_k: Annotated[int, typer.Option("--top-k", help="how many classes to give")] = 5,
-    labels: Annotated[
-        Optional[Path], typer.Option("--labels", help="a file with one label per line")
-    ] = None,
+    labels: opt.Labels = None,
     save_dir: Annotated[
         Optional[Path], typer.Option("--save-dir", help="leave annotated pictures here")
     ] = None,
@@ -57,8 +55,7 @@ def run(
     decoding = DecodeOptions(task, top_k, read_labels(labels) if labels else None)
     with opened(bundle, options, quiet=quiet) as runner:
         saver = _saver(save_dir, runner, force=force)
-        _warn_of_unknown_task(runner, decoding)
-        _warn_of_labels(runner, decoding)
+        _warn(runner, decoding)
         for each, result, milliseconds in _results(runner, inputs, decoding):
             if as_json:
                 console.result_json(_line(each, runner, result, milliseconds))
@@ -66,6 +63,11 @@ def run(
                 console.result(_text(each, result, milliseconds))
             if saver:
                 saver.save(each, result, milliseconds)
+
+
+def _warn(runner: Runner, decoding: DecodeOptions) -> None:
+    _warn_of_unknown_task(runner, decoding)
+    _warn_of_labels(runner, decoding)
 
 
 def _results(
