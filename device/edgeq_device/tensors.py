@@ -45,5 +45,5 @@ class TensorSpec:
         """This tensor's integers -> float32 real numbers; other tensors come back as they are."""
         if not self.is_quantized:
             return np.asarray(values)
-        shifted = np.asarray(values).astype(np.float32) - np.float32(self.zero_point)
-        return np.asarray(shifted * np.float32(self.scale), np.float32)
+        shifted = np.subtract(values, np.float32(self.zero_point), dtype=np.float32)
+        return np.asarray(np.multiply(shifted, np.float32(self.scale)))

@@ -93,9 +93,9 @@ class Preprocessing:
 
 def softmax(logits: Array) -> Array:
     """Softmax over the last axis, float32; sums to 1 there."""
-    shifted = np.asarray(logits, np.float32)
-    powers = np.exp(shifted - shifted.max(axis=-1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True), np.float32)
+    values = np.asarray(logits, np.float32)
+    powers = np.exp(values - np.maximum.reduce(values, axis=-1, keepdims=True))
+    return np.asarray(powers / np.add.reduce(powers, axis=-1, keepdims=True))
 
 
 def sigmoid(logits: Array) -> Array:

@@ -35,6 +35,9 @@ class DecodeOptions:
             raise ConfigError("--top-k", self.top_k, "at least 1", hint="left out, it is 5")
 
 
+_AS_DECLARED = DecodeOptions()
+
+
 class Runner:
     """One model, loaded on the backend that was chosen; not for several threads at once.
 
@@ -87,7 +90,7 @@ class Runner:
 
     def decode(self, outputs: Sequence[Array], options: DecodeOptions | None = None) -> Result:
         """Outputs -> the result of the task; one that this edgeq does not know gives raw ones."""
-        options = options or DecodeOptions()
+        options = options or _AS_DECLARED
         deployment = self.deployment
         if (options.task or deployment.task) != "classify":
             return raw(outputs, deployment.outputs)

@@ -52,13 +52,11 @@ def classify(output: Array, spec: TensorSpec, options: ClassifyOptions) -> Class
     come in the order of their index.
     """
     scores = activate(spec.dequantize(output), options.activation).reshape(-1)
-    best = np.argsort(-scores.astype(np.float32), kind="stable")[: options.top_k]
+    best = (-np.asarray(scores, np.float32)).argsort(kind="stable")[: options.top_k]
     labels = options.labels
-    return Classification(
-        tuple(
-            ClassScore(
-                index, labels[index] if index < len(labels) else str(index), float(scores[index])
-            )
-            for index in best.tolist()
-        )
-    )
+    named = len(labels)
+    classes = [
+        ClassScore(index, labels[index] if index < named else str(index), float(score))
+        for index, score in zip(best.tolist(), scores[best].tolist())
+    ]
+    return Classification(tuple(classes))
