@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 from typer.core import TyperGroup
@@ -18,6 +20,8 @@ from edgeq_device.errors import EdgeqError
 BUG = 70
 INTERRUPTED = 130
 ISSUES = "please report it, with this output, where you got edgeq from"
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_MACHINE = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
 
 # The base of typer's own usage errors, which typer shows itself; click is inside typer or not.
 _USAGE_ERROR: Any = next(
@@ -55,32 +59,42 @@ def report(error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):
         _silence_stdout()
         return 1
-    if isinstance(error, MemoryError):
-        _line("error: ", _RED, "out of memory")
-        _line("hint: ", _BLUE, "close other programs, or use a smaller model")
-        return 1
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) in _MACHINE:
+        return _report_machine(error)
     traceback.print_exception(type(error), error, error.__traceback__, file=sys.stderr)
     _line("error: ", _RED, f"a bug in edgeq {__version__}: {type(error).__name__}: {error}")
     _line("hint: ", _BLUE, ISSUES)
     return BUG
 
 
+def _report_machine(error: BaseException) -> int:
+    """What is no bug, but a machine without room."""
+    if isinstance(error, OSError):
+        _silence_stdout()
+        _line("error: ", _RED, f"could not write: {error.strerror}")
+        _line("hint: ", _BLUE, "free some space, or write elsewhere")
+    else:
+        _line("error: ", _RED, "out of memory")
+        _line("hint: ", _BLUE, "close other programs, or use a smaller model")
+    return 1
+
+
 def result(text: str) -> None:
-    """A line of the result, on stdout."""
-    typer.echo(text)
+    """Lines of the result, on stdout."""
+    typer.echo(_printable(text, sys.stdout))
 
 
 def result_json(document: Mapping[str, Any]) -> None:
     """One JSON document on one line of stdout; the keys keep their order."""
-    typer.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
+    typer.echo(json.dumps(document, allow_nan=False))
 
 
 def say(text: str) -> None:
     """Narration, on stderr."""
     end_progress()
-    typer.echo(text, err=True)
+    typer.echo(_printable(text, sys.stderr), err=True)
 
 
 def warn(text: str) -> None:
@@ -118,9 +132,17 @@ _RED, _YELLOW, _BLUE = "31", "33", "34"
 
 
 def _line(head: str, color: str, text: str) -> None:
+    text = _printable(text, sys.stderr)
     if head and sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
         head = f"\x1b[{color}m{head}\x1b[0m"
     typer.echo(head + text, err=True)
+
+
+def _printable(text: str, stream: TextIO) -> str:
+    """Text that the stream can take and a terminal only shows: names come from anybody's files."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    shown = text.encode(encoding, "backslashreplace").decode(encoding)
+    return _CONTROL.sub("?", shown)
 
 
 def _silence_stdout() -> None:

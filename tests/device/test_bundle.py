@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import stat
 import warnings
@@ -452,6 +453,7 @@ def test_golden_vectors_are_never_unpickled(tmp_path: Path) -> None:
         (lambda path: None, "no such file"),
         (lambda path: path.mkdir(), "this is a folder, not a bundle"),
         (lambda path: path.write_bytes(b""), "the file is empty"),
+        (lambda path: os.mkfifo(path), "this is not a regular file"),
     ],
 )
 def test_files_that_are_not_there(tmp_path: Path, make: object, problem: str) -> None:

@@ -234,6 +234,17 @@ def test_info_of_a_bare_model(tmp_path: Path) -> None:
     done = edgeq("info", path)
     assert "model         not compiled, 6 operators" in done.stdout
     assert "scores  uint8 [1, 5]" in done.stdout
+    (document,) = lines(edgeq("info", path, "--json").stdout)
+    assert document["compiled"] is False
+    assert document["operators"][1] == "CONV_2D"
+    assert document["inputs"][0]["shape"] == [1, 16, 16, 3]
+
+
+def test_names_from_a_file_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "x.edgeq", Recipe(labels=("\x1b[2Jant", "b", "c", "d", "e")))
+    page = edgeq("info", bundle).stdout
+    assert "\x1b" not in page
+    assert "?[2Jant" in page
 
 
 def test_verify_replays_the_golden_vectors(bundle: Path) -> None:
@@ -375,6 +386,24 @@ def test_whoever_reads_may_leave(bundle: Path, pictures: Path) -> None:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "Exception" not in done.stderr
+
+
+def test_a_full_disk_behind_stdout(bundle: Path, pictures: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "edgeq_device", "info", str(bundle)]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: could not write: No space left on device\n"
+        "hint: free some space, or write elsewhere\n"
+    )
+
+
+def test_text_that_the_terminal_cannot_show(tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "Käfer.edgeq")
+    done = in_a_process("info", bundle, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0
+    assert "K\\xe4fer.edgeq" in done.stdout
 
 
 def test_ctrl_c(bundle: Path, tmp_path: Path) -> None:

@@ -147,6 +147,9 @@ class Archive:
 
 def _open(path: Path) -> BinaryIO:
     try:
+        if not path.is_file() and not path.is_dir() and path.exists():
+            hint = "give the file itself, not a pipe or a device"
+            raise InputError(path, "this is not a regular file", hint=hint)
         return path.open("rb")
     except FileNotFoundError:
         raise InputError(path, "no such file", hint="check the path") from None

@@ -38,8 +38,10 @@ def open_bundle(path: PathText) -> Bundle:
 
 
 def looks_like_bundle(path: PathText) -> bool:
-    """Whether a file starts as a zip does; False also where it cannot be read."""
+    """Whether a regular file starts as a zip does; False also where it cannot be read."""
     try:
+        if not Path(path).is_file():
+            return False
         with Path(path).open("rb") as file:
             return file.read(2) == b"PK"
     except OSError:

@@ -61,7 +61,7 @@ def benchmark(
 def info(bundle: opt.Bundle, as_json: opt.Json = False) -> None:
     """Show what BUNDLE is: its models, inputs, outputs, and where they came from."""
     from edgeq_device.bundle import looks_like_bundle, open_bundle
-    from edgeq_device.cli.pages import info_page, model_page
+    from edgeq_device.cli.pages import info_page, model_document, model_page
     from edgeq_device.tflite import read_model
 
     if bundle.suffix == ".edgeq" or looks_like_bundle(bundle):
@@ -73,7 +73,7 @@ def info(bundle: opt.Bundle, as_json: opt.Json = False) -> None:
     else:
         model = read_model(bundle)
         page = model_page(model)
-        document = {"model": str(bundle), "bytes": len(model.data)}
+        document = {"model": str(bundle), "bytes": len(model.data), **model_document(model)}
     if as_json:
         console.result_json({"schema": "edgeq.info/1", **document})
     else:

@@ -60,6 +60,18 @@ def model_page(model: Model) -> str:
     return _page(f"{model.name}  {len(model.data):,} bytes", rows)
 
 
+def model_document(model: Model) -> dict[str, Any]:
+    """The same for machines."""
+    from edgeq_device.bundle.records import spec_as_dict
+
+    return {
+        "compiled": model.is_compiled,
+        "operators": [operator.label for operator in model.main.operators],
+        "inputs": [spec_as_dict(spec) for spec in model.input_specs()],
+        "outputs": [spec_as_dict(spec) for spec in model.output_specs()],
+    }
+
+
 def verify_page(path: str, report: VerifyReport) -> str:
     """What was checked, and how the golden vectors came out."""
     lines = [f"{path}: {len(report.members)} files match their SHA-256"]
