@@ -8,8 +8,9 @@ from edgeq.calibration import CalibrationOptions, CalibrationSet, load_calibrati
 from edgeq.config import BuildSpec
 from edgeq.frontends import Source
 from edgeq.quantize import InputSamples
-from edgeq_device.errors import ConfigError
+from edgeq_device.errors import ConfigError, ModelError
 from edgeq_device.progress import Progress
+from edgeq_device.runtime import Probe
 from edgeq_device.transforms import Preprocessing
 
 
@@ -37,6 +38,12 @@ def for_source(spec: BuildSpec, source: Source) -> BuildSpec:
     """The spec with every "INPUT:..." under the name of the source's own tensor."""
     pairs = zip(source.inputs, source.input_aliases, strict=True)
     return spec.for_inputs([(tensor.name, *aliases) for tensor, aliases in pairs])
+
+
+def refuse_unless_it_runs(spec: BuildSpec, probe: Probe) -> None:
+    """ModelError for a float model that no interpreter here can run: it cannot be calibrated."""
+    if not probe.runs:
+        raise ModelError(spec.model, f"cannot be run: {probe.reason}", hint="give the Keras model")
 
 
 def picture_reading(spec: BuildSpec) -> Preprocessing | None:

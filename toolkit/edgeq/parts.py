@@ -17,7 +17,7 @@ from edgeq.frontends import Source
 from edgeq.pack import BundleParts, CompiledPart, GoldenPart
 from edgeq.quantize import InputPlan, InputSamples, QuantReport, spread
 from edgeq_device.bundle import InputInfo, RuntimeInfo
-from edgeq_device.errors import ConfigError
+from edgeq_device.errors import ConfigError, ModelError
 from edgeq_device.runtime import LoadedModel, Probe, load
 from edgeq_device.tasks import Guess, guess_task
 from edgeq_device.tensors import Array, TensorSpec
@@ -124,6 +124,7 @@ def golden_vectors(made: Ingredients) -> tuple[GoldenPart | None, str]:
     model = load(made.model.data, name=made.spec.model)
     inputs = golden_inputs(made, model)
     outputs = [model.run(*arrays) for arrays in inputs]
+    refuse_other_shapes(made, outputs[0])
     made_by = RuntimeInfo(model.runtime.name, model.runtime.version, platform.machine())
     return (
         GoldenPart(
@@ -134,6 +135,18 @@ def golden_vectors(made: Ingredients) -> tuple[GoldenPart | None, str]:
         ),
         "",
     )
+
+
+def refuse_other_shapes(made: Ingredients, outputs: tuple[Array, ...]) -> None:
+    """ModelError where an output comes out in another shape than the file says."""
+    for spec, array in zip(made.parsed.output_specs(), outputs, strict=True):
+        if array.shape != spec.shape:
+            raise ModelError(
+                made.spec.model,
+                f"says that its output {spec.name!r} has the shape {list(spec.shape)}, but it "
+                f"comes out as {list(array.shape)}",
+                hint="the file is damaged: copy or export it again",
+            )
 
 
 def golden_inputs(made: Ingredients, model: LoadedModel) -> list[tuple[Array, ...]]:

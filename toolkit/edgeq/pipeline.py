@@ -15,14 +15,14 @@ from edgeq import contract, frontends, quantize
 from edgeq.compiler import CompileOptions, CompileReport, compile_model, find_compiler
 from edgeq.config import BuildSpec
 from edgeq.frontends import Source
-from edgeq.loading import for_source, input_samples, read_samples
+from edgeq.loading import for_source, input_samples, read_samples, refuse_unless_it_runs
 from edgeq.pack import PackReport, pack
 from edgeq.parts import Ingredients, Quantized, assemble, class_count
 from edgeq.quantize import QuantReport, QuantSpec
 from edgeq.quantize.dense import one_scale_dense
 from edgeq.quantize.ends import uint8_ends
 from edgeq_device import runtime
-from edgeq_device.errors import ConfigError, MissingTool, ModelError
+from edgeq_device.errors import ConfigError, MissingTool
 from edgeq_device.files import check_output, write_file
 from edgeq_device.progress import Progress, silent
 from edgeq_device.runtime import Probe
@@ -164,7 +164,7 @@ def prepare(
     if calibration is None:
         with clock.stage("convert"):
             data = source.float_model() if spec.mode == "float" else source.convert(spec.mode)
-        plans = tuple(quantize.calibrated() for _ in source.inputs)
+        plans = tuple(quantize.floats(spec.preprocessing_of(one.name)) for one in source.inputs)
         engine = "none" if spec.mode == "float" and source.kind == "tflite" else "tflite-converter"
         return Quantized(data, spec.mode, QuantReport(engine, f"--mode {spec.mode}", plans))
     if source.kind != "tflite":
@@ -186,7 +186,7 @@ def keep_integer(spec: BuildSpec, source: Source, clock: _Clock) -> Quantized:
         allowed = "integer: the model computes with integers already"
         raise ConfigError("--mode", spec.mode, allowed, hint="give the float model")
     with clock.stage("take over"):
-        data, layers = one_scale_dense(source.integer_model())
+        data, layers = one_scale_dense(source.integer_model(), spec.model)
         if spec.uint8_ends:
             data = uint8_ends(data, spec.model)
     plans = tuple(quantize.given() for _ in source.inputs)
@@ -196,12 +196,6 @@ def keep_integer(spec: BuildSpec, source: Source, clock: _Clock) -> Quantized:
         remark = f"wrote dense layers with a scale per row as convolutions, bit for bit: {named}"
         report = replace(report, remark=remark)
     return Quantized(data, "integer", report)
-
-
-def refuse_unless_it_runs(spec: BuildSpec, probe: Probe) -> None:
-    """ModelError for a float model that no interpreter here can run: it cannot be calibrated."""
-    if not probe.runs:
-        raise ModelError(spec.model, f"cannot be run: {probe.reason}", hint="give the Keras model")
 
 
 def compile_stage(
@@ -225,7 +219,7 @@ def compile_stage(
     )
     with clock.stage("compile"), TemporaryDirectory(prefix="edgeq-") as folder:
         path = Path(folder) / "model.tflite"
-        path.write_bytes(model.data)
+        write_file(path, model.data)
         report = compile_model(path, options, name=str(spec.model), progress=progress)
     if not report.ok:
         raise report.refusal(spec.model)

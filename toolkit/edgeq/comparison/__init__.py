@@ -17,9 +17,9 @@ from edgeq.comparison.conversions import ORDER, Conversion, convert, count_float
 from edgeq.comparison.measuring import Measured, measure, probability
 from edgeq.comparison.rows import Comparison, Row, SampleAnswer
 from edgeq.config import BuildSpec
-from edgeq.loading import for_source, input_samples, read_samples
+from edgeq.loading import for_source, input_samples, read_samples, refuse_unless_it_runs
 from edgeq_device.progress import Progress, silent
-from edgeq_device.runtime import LoadOptions
+from edgeq_device.runtime import LoadOptions, probe
 from edgeq_device.tensors import Array
 from edgeq_device.tflite import parse_model
 from edgeq_device.transforms import Preprocessing
@@ -37,6 +37,8 @@ def compare(
     """
     with frontends.open_source(spec.model, progress=progress) as source:
         spec = for_source(spec, source)
+        if source.kind == "tflite":
+            refuse_unless_it_runs(spec, probe(Path(spec.model)))
         calibration = read_samples(spec, source, progress)
         samples = input_samples(calibration)
         declared = tuple(

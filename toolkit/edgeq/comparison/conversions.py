@@ -30,7 +30,7 @@ def convert(
     spec: BuildSpec, source: Source, samples: tuple[InputSamples, ...], mode: str
 ) -> Conversion:
     """The conversion in ``mode``; ``unavailable`` holds the reason where it cannot be made."""
-    plans = tuple(quantize.calibrated() for _ in source.inputs)
+    plans = tuple(quantize.floats(one.preprocessing) for one in samples)
     try:
         if mode == "float":
             return Conversion(mode, source.float_model(), "none", plans)

@@ -43,7 +43,7 @@ def make_static(data: bytes, name: str) -> bytes:
     batch = fixed_batch(parsed, data)
     if batch is None and not _needs_work(parsed):
         return data
-    model = read(data)
+    model = read(data, name)
     if batch is None:
         _fix_inputs(model, name)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from functools import cache
 from typing import Any
 
@@ -31,15 +32,20 @@ def schema() -> Any:
     return schema_py_generated
 
 
-def read(data: bytes) -> EditableModel:
+def read(data: bytes, name: str = "model") -> EditableModel:
     """Checked .tflite bytes -> an editable model with everything inline.
 
     Constants that lie behind the flatbuffer (``Buffer.offset``, as ai-edge-quantizer writes them)
     are brought in, and so are options of custom operators: the frozen compiler's schema does not
-    know of such places.
+    know of such places. ModelError (about ``name``) where a field that no check looks at, such
+    as a tensor's min and max, points outside the file.
     """
     tables = schema()
-    model = tables.ModelT.InitFromObj(tables.Model.GetRootAsModel(data, 0))
+    try:
+        model = tables.ModelT.InitFromObj(tables.Model.GetRootAsModel(data, 0))
+    except (struct.error, ValueError, TypeError, IndexError, OverflowError) as error:
+        problem = f"is damaged: a field points outside the file ({error})"
+        raise ModelError(name, problem, hint="copy or export the file again") from error
     for buffer in model.buffers or ():
         if buffer.offset > PLACEHOLDER:
             buffer.data = _behind(data, buffer.offset, buffer.size)

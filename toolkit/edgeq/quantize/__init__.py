@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeq.quantize.engines import QuantReport, QuantSpec, quantize
-from edgeq.quantize.plan import InputPlan, calibrated, given
+from edgeq.quantize.plan import InputPlan, floats, given
 from edgeq.quantize.samples import GraphSamples, InputSamples, spread
 
 __all__ = [
@@ -12,7 +12,7 @@ __all__ = [
     "InputSamples",
     "QuantReport",
     "QuantSpec",
-    "calibrated",
+    "floats",
     "given",
     "quantize",
     "spread",

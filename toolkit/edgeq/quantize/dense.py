@@ -24,13 +24,13 @@ from edgeq.model import (
 )
 
 
-def one_scale_dense(data: bytes) -> tuple[bytes, tuple[str, ...]]:
+def one_scale_dense(data: bytes, name: str = "model") -> tuple[bytes, tuple[str, ...]]:
     """Checked .tflite bytes -> the model without per-channel dense layers, and which those were.
 
     The names are those of the layers' outputs; where there are none the bytes come back as they
     are. A layer whose weights are computed, shuffled or not int8 stays: the contract names it.
     """
-    model = read(data)
+    model = read(data, name)
     graph = model.subgraphs[0]
     changed: list[str] = []
     operators: list[Any] = []

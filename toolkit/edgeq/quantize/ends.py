@@ -21,7 +21,7 @@ def uint8_ends(data: bytes, name: str = "model") -> bytes:
     The new ends take over the old ones' names. Bytes without int8 ends come back as they are.
     ModelError (about ``name``) where an int8 end has no scale: QUANTIZE cannot shift it.
     """
-    model = read(data)
+    model = read(data, name)
     graph = model.subgraphs[0]
     tensors = graph.tensors
     int8 = schema().TensorType.INT8

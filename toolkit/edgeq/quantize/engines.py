@@ -11,7 +11,7 @@ from edgeq.quantize import converter, litert
 from edgeq.quantize.converted import as_converted, for_converter, with_extremes
 from edgeq.quantize.folding import fold_inputs
 from edgeq.quantize.pixels import pixel_inputs
-from edgeq.quantize.plan import Affine, InputPlan, calibrated
+from edgeq.quantize.plan import Affine, InputPlan, floats
 from edgeq.quantize.samples import GraphSamples, InputSamples, spread
 from edgeq_device.errors import (
     CalibrationError,
@@ -127,10 +127,11 @@ def with_litert(
 ) -> tuple[bytes, QuantReport]:
     """Quantize with the ``litert`` engine and judge the result."""
     data = source.float_model()
+    declared = tuple(one.preprocessing for one in inputs)
     if spec.mode == "integer":
-        data, plans = fold_inputs(data, tuple(one.preprocessing for one in inputs))
+        data, plans = fold_inputs(data, declared, spec.name)
     else:
-        plans = tuple(calibrated() for _ in inputs)
+        plans = tuple(map(floats, declared))
     told = litert.LitertSpec(
         spec.name,
         float_ends=spec.mode != "integer",
@@ -165,9 +166,9 @@ def with_converter(
         )
     data = reference = source.float_model()
     declared = tuple(one.preprocessing for one in inputs)
-    chosen = tuple(calibrated() for _ in inputs)
+    chosen = tuple(map(floats, declared))
     if spec.mode == "integer":
-        reference, folded = fold_inputs(data, declared)
+        reference, folded = fold_inputs(data, declared, spec.name)
         chosen = tuple(map(for_converter, folded, declared))
     samples = with_extremes(GraphSamples(inputs, chosen))
     affine = [Affine(plan.gain, plan.offset) if plan.is_edited else None for plan in chosen]

@@ -26,7 +26,7 @@ HALF_STEP = 0.5001
 
 
 def fold_inputs(
-    data: bytes, preprocessing: tuple[Preprocessing | None, ...]
+    data: bytes, preprocessing: tuple[Preprocessing | None, ...], name: str = "model"
 ) -> tuple[bytes, tuple[InputPlan, ...]]:
     """Fold each input's preprocessing into a float .tflite.
 
@@ -34,7 +34,7 @@ def fold_inputs(
     the order of the model's inputs. An input without declared preprocessing is calibrated.
     ConfigError where there are means or deviations for more channels than an input has.
     """
-    model = editable.read(data)
+    model = editable.read(data, name)
     tidied = tidy(model)
     subgraph = model.subgraphs[0]
     chosen = tuple(

@@ -57,7 +57,7 @@ def quantize(
     channel, dense layers one scale. EngineCannotError names the operator in the way.
     """
     self_test()
-    model = editable.read(data)
+    model = editable.read(data, spec.name)
     refuse_unreadable(model, spec.name)
     tidy(model)
     refuse_unread_inputs(model, spec.name)
@@ -150,17 +150,20 @@ def refuse_unread_inputs(model: Any, name: str) -> None:
 
 
 def unique_names(model: Any) -> list[Any]:
-    """Give every tensor a name of its own; returns the original names in order.
+    """Give every tensor a name of its own; returns the original names in order, as text.
 
-    Calibration reports ranges by name, and two tensors may share one or have none.
+    Calibration reports ranges by name, as UTF-8; two tensors may share a name or have none.
     """
     tensors = model.subgraphs[0].tensors
-    originals = [tensor.name for tensor in tensors]
+    originals = [
+        None if tensor.name is None else editable.tensor_name(tensor) for tensor in tensors
+    ]
     seen: set[str] = set()
     for index, tensor in enumerate(tensors):
         name = editable.tensor_name(tensor)
         if not name or name in seen:
-            tensor.name = name = f"{name}#{index}"
+            name = f"{name}#{index}"
+        tensor.name = name
         seen.add(name)
     return originals
 

@@ -87,6 +87,14 @@ def calibrated() -> InputPlan:
     )
 
 
+def floats(declared: Preprocessing | None) -> InputPlan:
+    """The plan of an input that stays float32: values go in, what is declared comes before."""
+    sentence = "takes floats as they are"
+    if declared is not None and not declared.is_identity:
+        sentence = "takes floats: the device computes (pixel - mean) / std"
+    return InputPlan("calibrated", sentence=sentence)
+
+
 def given() -> InputPlan:
     """The plan of an input that the model already has in integers."""
     return InputPlan("given", sentence="as the model was given")
