@@ -70,6 +70,17 @@ def test_the_form_for_machines() -> None:
     }
 
 
+def test_a_float_model_that_gives_nan() -> None:
+    from PIL import Image
+
+    output = np.array([[0.25, np.nan, 0.75]], np.float32)
+    spec = TensorSpec("y", (1, 3), "float32")
+    result = classify(output, spec, ClassifyOptions(top_k=3))
+    assert [each.index for each in result.classes] == [2, 0, 1]
+    assert [each["score"] for each in result.as_dict()["classes"]] == [0.75, 0.25, None]
+    assert annotate(Image.new("L", (400, 30)), result).size[0] == 400
+
+
 def test_raw_outputs_keep_dtype_shape_and_numbers() -> None:
     first = np.array([[1, 255]], np.uint8)
     second = np.array([[[0.5], [np.nan]]], np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,9 +29,13 @@ class Classification:
     classes: tuple[ClassScore, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """The plain form for JSON; scores with 6 decimals."""
+        """The plain form for JSON; scores with 6 decimals, null where a float model gave NaN."""
         classes = [
-            {"index": each.index, "label": each.label, "score": round(each.score, 6)}
+            {
+                "index": each.index,
+                "label": each.label,
+                "score": round(each.score, 6) if math.isfinite(each.score) else None,
+            }
             for each in self.classes
         ]
         return {"task": "classify", "classes": classes}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from edgeq_device.errors import MissingTool
@@ -81,7 +82,8 @@ class _Strip:
         self.draw_text((unit, top), each.label, self.font, color, self.bar_start - unit - unit // 2)
         bar = (self.bar_start, top + unit // 4, self.bar_end, top + unit)
         draw.rounded_rectangle(bar, radius=unit // 4, fill=_TRACK)
-        filled = round((self.bar_end - self.bar_start) * min(max(each.score, 0.0), 1.0))
+        part = min(max(each.score, 0.0), 1.0) if math.isfinite(each.score) else 0.0
+        filled = round((self.bar_end - self.bar_start) * part)
         if filled >= 1:
             inside = (bar[0], bar[1], bar[0] + filled, bar[3])
             radius = min(unit // 4, filled // 2)
