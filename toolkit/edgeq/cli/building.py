@@ -138,7 +138,7 @@ def show_comparison(
         document = tables.comparison_json(result)
         typer.echo(json.dumps({**document, "saved": [str(path) for path in saved]}))
         return
-    title = f"{result.name}: {result.samples} test samples, times on this CPU"
+    title = f"{result.name}: {result.samples} test samples, times on one thread of this CPU"
     print_table(title, tables.COLUMNS, [tables.comparison_cells(row) for row in result.rows])
     for note in () if quiet else tables.comparison_notes(result):
         console.say(note)

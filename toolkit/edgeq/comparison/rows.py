@@ -27,7 +27,7 @@ class Row:
     max_difference: float | None = None
     """Largest difference of an output from the float model's, in real numbers."""
     milliseconds: float | None = None
-    """Wall time per inference on this machine's CPU, batch 1."""
+    """Wall time per inference on one thread of this CPU (or on as many as were asked for)."""
     data: builtins.bytes = field(default=b"", repr=False)
 
 
