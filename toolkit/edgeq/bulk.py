@@ -18,6 +18,8 @@ from edgeq_device.tensors import Array
 BATCH = 64
 WORTH_IT = 64 * BATCH
 """Fewer samples are done before a batched model is made and compared."""
+PIECE = 1 << 20
+"""Numbers to read and convert at once; more keeps those who decode pictures waiting."""
 SMALL = 1 << 20
 """Models above this many bytes compute long enough for the calls between not to matter."""
 
@@ -43,6 +45,13 @@ class BulkModel:
     def expect(self, samples: int) -> None:
         """Say how many samples are to come in all, in whatever portions."""
         self._expected = samples
+
+    @property
+    def batch_size(self) -> int:
+        """Samples to read and convert at once: whole batches of a small model."""
+        numbers = sum(int(np.prod(spec.shape)) for spec in self.single.inputs)
+        count = PIECE // max(1, numbers)
+        return count - count % BATCH if count >= BATCH else max(1, count)
 
     def run(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         """Inputs, each [N, ...] in its tensor's dtype -> outputs, each [N, ...]."""

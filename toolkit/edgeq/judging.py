@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeq.bulk import BATCH, BulkModel
+from edgeq.bulk import BulkModel
 from edgeq.calibration import load_dataset
 from edgeq.config import BuildSpec
 from edgeq.evaluate import Evaluation, evaluate
@@ -18,9 +17,6 @@ from edgeq_device.runner import Deployment, converter, open_deployment
 from edgeq_device.runtime import LoadOptions
 from edgeq_device.tasks import labels_doubt, read_labels
 from edgeq_device.tensors import Array
-
-BATCH_BYTES = 1 << 20
-"""How much is read, converted and predicted at once; more keeps those who decode waiting."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +66,7 @@ def judge(spec: JudgeSpec, *, progress: Progress = silent) -> Verdict:
     bulk.expect(len(dataset))
     found = evaluate(
         predictor,
-        dataset.batches(batch_size(inputs)),
+        dataset.batches(predictor.model.batch_size),
         top_k=spec.top_k,
         total=len(dataset),
         name=spec.data,
@@ -92,13 +88,6 @@ def judge(spec: JudgeSpec, *, progress: Progress = silent) -> Verdict:
         },
         warnings=tuple(filter(None, (*dataset.warnings, doubt))),
     )
-
-
-def batch_size(inputs: tuple[InputInfo, ...]) -> int:
-    """Samples that are read at once: whole batches of the model where they are small."""
-    numbers = sum(math.prod(info.spec.shape) for info in inputs)
-    count = BATCH_BYTES // max(1, numbers)
-    return count - count % BATCH if count >= BATCH else max(1, count)
 
 
 def declared_inputs(model: Deployment, spec: JudgeSpec) -> tuple[InputInfo, ...]:

@@ -87,7 +87,12 @@ def measure(
     """Predict the whole data set, and time single inferences."""
     predictor = Predictor(conversion, preprocessing, options)
     predictor.model.expect(len(dataset))
-    found = evaluate(predictor, dataset.batches(1024), total=len(dataset), progress=progress)
+    found = evaluate(
+        predictor,
+        dataset.batches(predictor.model.batch_size),
+        total=len(dataset),
+        progress=progress,
+    )
     arrays, _ = next(iter(dataset.batches(1)))
     single = tuple(
         array.reshape(spec.shape)
