@@ -5,7 +5,8 @@
 Each command runs once as a warm-up. Then the pairs: A then B, B then A, and so on, so that a
 machine that slows down slows both. Ratios are taken pair by pair (B divided by A), then their
 median. A pair in which other processes took much of the machine is run again, at most
-``--retries`` times in all. Linux only: memory and load are read from /proc.
+``--retries`` times in all; ``--patience`` waits for the machine to fall quiet before each pair.
+Linux only: memory and load are read from /proc.
 """
 
 from __future__ import annotations
@@ -127,8 +128,9 @@ def compare(command_a: str, command_b: str, pairs: int, apart: str, retries: int
     repeated = 0
     while len(runs["a"]) < pairs:
         order = ("ab", "ba")[len(runs["a"]) % 2]
+        wait_for_quiet(patience.seconds)
         pair = {side: run(commands[side], apart) for side in order}
-        if repeated < retries and max(one.others for one in pair.values()) > BUSY:
+        if repeated < patience.retries and max(one.others for one in pair.values()) > BUSY:
             repeated += 1
             continue
         for side in order:
@@ -172,6 +174,7 @@ def main() -> None:
     parser.add_argument("--b", required=True, help="the second command, quoted")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--retries", type=int, default=10, help="pairs to run again at most")
+    parser.add_argument("--patience", type=float, default=0.0, help="seconds to wait for quiet")
     parser.add_argument(
         "--apart",
         default="tensorflow_child",
@@ -179,7 +182,8 @@ def main() -> None:
     )
     parser.add_argument("--json", type=Path, help="write every run here")
     options = parser.parse_args()
-    result = compare(options.a, options.b, options.pairs, options.apart, options.retries)
+    patience = Patience(options.retries, options.patience)
+    result = compare(options.a, options.b, options.pairs, options.apart, patience)
     print(table(result))
     if options.json:
         text = json.dumps(document(result, (options.a, options.b)), indent=2)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from benchmarks import compare_processes
-from benchmarks.compare_processes import Comparison, Run, compare, run, table
+from benchmarks.compare_processes import Comparison, Patience, Run, compare, run, table
 
 MEGABYTE = 1_000_000
 HOLD = "import time; block = b'1' * {size}; time.sleep(0.3)"
@@ -81,7 +81,7 @@ def test_computing_counts_and_so_do_other_processes() -> None:
 def test_disturbed_pairs_are_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
     shares = iter([0.0, 0.0, 0.5, 0.0, 0.0, 0.02, 0.0, 0.9])
     monkeypatch.setattr(compare_processes, "run", lambda *_: Run(1.0, 1.0, 0.0, 1.0, next(shares)))
-    result = compare("a", "b", 2, "", retries=1)
+    result = compare("a", "b", 2, "", Patience(retries=1))
     assert result.repeated == 1
     assert [one.others for one in result.a] == [0.0, 0.9]
     assert [one.others for one in result.b] == [0.02, 0.0]
