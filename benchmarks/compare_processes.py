@@ -116,11 +116,32 @@ def _machine_seconds() -> float:
     return (user + nice + system + interrupts + soft) / os.sysconf("SC_CLK_TCK")
 
 
-def compare(command_a: str, command_b: str, pairs: int, apart: str, retries: int = 0) -> Comparison:
+def wait_for_quiet(patience: float) -> None:
+    """Returns after two quiet seconds in a row, or after ``patience`` seconds."""
+    quiet, deadline = 0, time.monotonic() + patience
+    while quiet < 2 and time.monotonic() < deadline:
+        before = _machine_seconds()
+        time.sleep(1.0)
+        calm = _machine_seconds() - before < BUSY * (os.cpu_count() or 1)
+        quiet = quiet + 1 if calm else 0
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often to repeat disturbed pairs in all, how many seconds to wait before each pair."""
+
+    retries: int = 0
+    seconds: float = 0.0
+
+
+def compare(
+    command_a: str, command_b: str, pairs: int, apart: str, patience: Patience | None = None
+) -> Comparison:
     """Runs both commands ``pairs`` times after one warm-up each.
 
-    A pair that other processes disturbed is run again while ``retries`` last.
+    A pair that other processes disturbed is run again while ``patience`` lasts.
     """
+    patience = patience or Patience()
     commands = {"a": command_a, "b": command_b}
     for command in commands.values():
         run(command, apart)
