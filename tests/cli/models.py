@@ -97,3 +97,33 @@ def write_class_folders(folder: Path, names: tuple[str, ...], count: int) -> Pat
         for place in chosen:
             Image.fromarray(pixels[place]).save(folder / name / f"{place}.png")
     return folder
+
+
+def int8_classifier() -> bytes:
+    """An integer .tflite with int8 ends: the digits' pixels, counted from -128 -> 10 scores."""
+    network = Network()
+    image = network.input("image", (1, 28, 28), "int8")
+    flat = network.reshape(image, (1, 784), "flat")
+    pixels, labels = digits()
+    weights, bias = fitted(pixels[:TRAINED].reshape(-1, 784) / 255, labels[:TRAINED])
+    scale = float(np.abs(weights).max()) / 127
+    operands = [
+        flat,
+        network.constant("weights", np.rint(weights / scale).astype(np.int8)),
+        network.constant("bias", np.rint(bias / scale * 255).astype(np.int32)),
+    ]
+    scores = network.op("FULLY_CONNECTED", operands, ("scores", (1, 10)))
+    for index, (size, zero_point) in {
+        image: (1 / 255, -128),
+        flat: (1 / 255, -128),
+        operands[1]: (scale, 0),
+        operands[2]: (scale / 255, 0),
+        scores: (0.1, -64),
+    }.items():
+        tensor = network.graph.tensors[index]
+        tensor.quantization = network.tables.QuantizationParametersT()
+        tensor.quantization.scale = np.array([size], np.float32)
+        tensor.quantization.zeroPoint = np.array([zero_point], np.int64)
+    for index in (flat, scores):
+        network.graph.tensors[index].type = network.tables.TensorType.INT8
+    return network.build(scores)
