@@ -45,18 +45,20 @@ def comparison_picture(comparison: Comparison, path: Path) -> None:
     """Draw one test picture with each conversion's answer, and bars of accuracy and size."""
     pyplot = _pyplot()
     rows = [row for row in comparison.rows if row.accuracy is not None]
-    figure, axes = pyplot.subplots(1, 3, figsize=(12, 3.6), width_ratios=(1, 1.5, 1.5))
+    figure, axes = pyplot.subplots(
+        1, 3, figsize=(13, 3.8), width_ratios=(1, 1.4, 1.4), layout="constrained"
+    )
     _draw_sample(axes[0], comparison)
     names = [row.mode for row in rows]
-    _bars(
-        axes[1],
-        names,
-        [100 * (row.accuracy or 0) for row in rows],
-        "accuracy on the test data, %",
-        "{:.1f}",
+    accuracies = [100 * (row.accuracy or 0) for row in rows]
+    _bars(axes[1], names, accuracies, "accuracy on the test data, %", "{:.2f}")
+    sizes = [row.bytes / 1024 for row in rows]
+    _bars(axes[2], names, sizes, "size, KiB", "{:.1f}")
+    figure.suptitle(
+        f"{comparison.name}: the four conversions on {comparison.samples} test samples",
+        color=INK,
+        fontsize=12,
     )
-    _bars(axes[2], names, [row.bytes / 1024 for row in rows], "size, KiB", "{:.1f}")
-    figure.suptitle(f"{comparison.name}: the four conversions", color=INK, fontsize=12)
     _save(figure, path)
 
 
@@ -67,18 +69,15 @@ def _draw_sample(axes: Any, comparison: Comparison) -> None:
         return
     pixels = np.squeeze(sample.picture)
     axes.imshow(pixels, cmap="gray" if pixels.ndim == 2 else None, interpolation="nearest")
-    axes.set_title(f"true: {sample.label}", color=INK, fontsize=10)
     lines = [f"{mode}: {label} ({score:.0%})" for mode, label, score in sample.answers]
-    axes.text(
-        0.5, -0.06, "\n".join(lines), transform=axes.transAxes, ha="center", va="top", fontsize=8
-    )
+    axes.set_title("\n".join([f"true: {sample.label}", *lines]), color=INK, fontsize=9)
 
 
 def _bars(axes: Any, names: list[str], values: list[float], title: str, form: str) -> None:
     colors = [GREEN if name == "integer" else BLUE for name in names]
     bars = axes.barh(names, values, color=colors)
     axes.bar_label(bars, labels=[form.format(value) for value in values], padding=3, fontsize=9)
-    axes.set_xlim(0, max([*values, 1e-9]) * 1.18)
+    axes.set_xlim(0, max([*values, 1e-9]) * 1.2)
     axes.invert_yaxis()
     axes.set_title(title, color=INK, fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
