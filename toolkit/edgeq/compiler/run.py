@@ -83,7 +83,7 @@ class CompileReport:
             path,
             f"nothing mapped to the Edge TPU{reasons}",
             log=self.log,
-            hint="the model must be fully integer with fixed sizes; see docs/supported-ops.md",
+            hint="the model must be fully integer with fixed sizes, of operators that the Edge TPU knows",
         )
 
 
