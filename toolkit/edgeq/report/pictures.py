@@ -11,12 +11,14 @@ from edgeq_device.errors import MissingTool, OutputError
 from edgeq_device.tensors import Array
 
 if TYPE_CHECKING:
-    from edgeq.comparison import Comparison
+    from edgeq.comparison import Comparison, SampleAnswer
     from edgeq.evaluate import Evaluation
 
 INK, GREEN, RED, GRAY, BLUE = "#1f2933", "#2f9e62", "#d64545", "#cbd2d9", "#3e7cb1"
 MOST_CLASSES = 40
 """Up to this many classes the confusion matrix carries names and numbers."""
+LONGEST = 22
+"""Letters of a label that stand beside a picture."""
 
 
 def confusion_picture(evaluation: Evaluation, labels: tuple[str, ...], path: Path) -> None:
@@ -37,7 +39,7 @@ def confusion_picture(evaluation: Evaluation, labels: tuple[str, ...], path: Pat
         _number_cells(axes, matrix, counts)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    axes.set_title(f"{evaluation.accuracy:.1%} of {evaluation.samples} right", color=INK)
+    axes.set_title(f"{evaluation.accuracy:.2%} of {evaluation.samples} right", color=INK)
     _save(figure, path)
 
 
@@ -45,15 +47,19 @@ def comparison_picture(comparison: Comparison, path: Path) -> None:
     """Draw one test picture with each conversion's answer, and bars of accuracy and size."""
     pyplot = _pyplot()
     rows = [row for row in comparison.rows if row.accuracy is not None]
-    figure, axes = pyplot.subplots(
-        1, 3, figsize=(13, 3.8), width_ratios=(1, 1.4, 1.4), layout="constrained"
+    figure, axes = pyplot.subplot_mosaic(
+        [["sample", "accuracy", "size"], ["answers", "accuracy", "size"]],
+        figsize=(13, 4.2),
+        width_ratios=(1, 1.4, 1.4),
+        height_ratios=(3, 1),
+        layout="constrained",
     )
-    _draw_sample(axes[0], comparison)
+    _draw_sample(axes["sample"], axes["answers"], comparison.sample)
     names = [row.mode for row in rows]
     accuracies = [100 * (row.accuracy or 0) for row in rows]
-    _bars(axes[1], names, accuracies, "accuracy on the test data, %", "{:.2f}")
+    _bars(axes["accuracy"], names, accuracies, "accuracy on the test data, %", "{:.2f}")
     sizes = [row.bytes / 1024 for row in rows]
-    _bars(axes[2], names, sizes, "size, KiB", "{:.1f}")
+    _bars(axes["size"], names, sizes, "size, KiB", "{:.1f}")
     figure.suptitle(
         f"{comparison.name}: the four conversions on {comparison.samples} test samples",
         color=INK,
@@ -62,15 +68,26 @@ def comparison_picture(comparison: Comparison, path: Path) -> None:
     _save(figure, path)
 
 
-def _draw_sample(axes: Any, comparison: Comparison) -> None:
+def _draw_sample(axes: Any, below: Any, sample: SampleAnswer | None) -> None:
+    """The picture, and below it what each conversion takes it for: green where that is right."""
     axes.set_axis_off()
-    sample = comparison.sample
+    below.set_axis_off()
     if sample is None:
         return
     pixels = np.squeeze(sample.picture)
     axes.imshow(pixels, cmap="gray" if pixels.ndim == 2 else None, interpolation="nearest")
-    lines = [f"{mode}: {label} ({score:.0%})" for mode, label, score in sample.answers]
-    axes.set_title("\n".join([f"true: {sample.label}", *lines]), color=INK, fontsize=9)
+    axes.set_title(f"true: {_short(sample.label)}", color=INK, fontsize=10)
+    row = 1 / max(len(sample.answers), 1)
+    for number, (mode, label, score) in enumerate(sample.answers):
+        height = 1 - (number + 0.5) * row
+        color = GREEN if label == sample.label else RED
+        place = {"transform": below.transAxes, "va": "center", "fontsize": 9}
+        below.text(0.48, height, mode, color=INK, ha="right", **place)
+        below.text(0.52, height, f"{_short(label)} ({score:.1%})", color=color, **place)
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= LONGEST else label[: LONGEST - 1] + "…"
 
 
 def _bars(axes: Any, names: list[str], values: list[float], title: str, form: str) -> None:
