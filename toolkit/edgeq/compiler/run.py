@@ -83,7 +83,8 @@ class CompileReport:
             path,
             f"nothing mapped to the Edge TPU{reasons}",
             log=self.log,
-            hint="the model must be fully integer with fixed sizes, of operators that the Edge TPU knows",
+            hint="the model must be fully integer with fixed sizes, of operators that the Edge "
+            "TPU knows",
         )
 
 

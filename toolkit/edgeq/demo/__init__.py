@@ -15,6 +15,7 @@ import numpy as np
 
 from edgeq.demo.digits import Digits, downloaded_digits, shipped_digits, train
 from edgeq_device.errors import ConfigError, EdgeqError, OutputError
+from edgeq_device.files import replacing, write_file
 
 __all__ = ["DemoSpec", "run_demo"]
 
@@ -30,6 +31,10 @@ class DemoSpec:
     full_mnist: bool = False
     epochs: int = 15
     force: bool = False
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise ConfigError("--epochs", self.epochs, "at least 1", hint="left out, it is 15")
 
 
 def run_demo(spec: DemoSpec, say: Callable[[str], None], output: IO[str] | None = None) -> Path:
@@ -57,30 +62,40 @@ def prepare_folder(spec: DemoSpec) -> Path:
     """Make the output folder; ConfigError where it holds something and force is not given."""
     folder = spec.output
     if folder.exists() and not folder.is_dir():
-        raise ConfigError("--output", str(folder), "a folder")
+        hint = "name a folder that is empty or new"
+        raise ConfigError("--output", str(folder), "a folder", hint=hint)
     if folder.is_dir() and any(folder.iterdir()) and not spec.force:
         raise ConfigError(
             "--output", str(folder), "a folder that is empty or new", hint="--force writes into it"
         )
+    make_folder(folder)
+    return folder
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder where there is none; OutputError where that cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(folder, f"cannot be made ({error.strerror})") from error
-    return folder
+        problem = f"cannot be made: {error.strerror}"
+        raise OutputError(folder, problem, hint="name another folder") from error
 
 
 def save_digits(digits: Digits, folder: Path) -> None:
     """Write calibration and test data, labels, and some test digits as pictures."""
     from PIL import Image
 
-    np.savez(folder / "calibration.npz", x=digits.train_x[:500])
-    np.savez(folder / "test.npz", x=digits.test_x, y=digits.test_y)
-    (folder / "labels.txt").write_text("".join(f"{digit}\n" for digit in range(10)), "utf-8")
+    write_file(folder / "labels.txt", "".join(f"{digit}\n" for digit in range(10)).encode())
+    with replacing(folder / "calibration.npz") as (file, _):
+        np.savez(file, x=digits.train_x[:500])
+    with replacing(folder / "test.npz") as (file, _):
+        np.savez(file, x=digits.test_x, y=digits.test_y)
     pictures = folder / "pictures"
-    pictures.mkdir(exist_ok=True)
+    make_folder(pictures)
     for number in range(SHOWN):
         name = f"digit_{number}_is_{int(digits.test_y[number])}.png"
-        Image.fromarray(digits.test_x[number]).save(pictures / name)
+        with replacing(pictures / name) as (file, _):
+            Image.fromarray(digits.test_x[number]).save(file, "PNG")
 
 
 def commands(spec: DemoSpec) -> Iterator[list[str]]:

