@@ -12,7 +12,7 @@ from PIL import Image
 
 from edgeq.comparison import Comparison, Row, SampleAnswer
 from edgeq.evaluate import Evaluation
-from edgeq.report import pictures
+from edgeq.report import drawing
 from edgeq.report.pictures import GREEN, RED, comparison_picture, confusion_picture
 from edgeq_device.errors import OutputError
 
@@ -101,4 +101,4 @@ def test_a_picture_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None
     with pytest.raises(OutputError, match=r"folder\.png: could not be written"):
         confusion_picture(evaluation(2), (), target)
     assert list(tmp_path.iterdir()) == [target]
-    assert not pictures._pyplot().get_fignums()
+    assert not drawing.load_pyplot().get_fignums()

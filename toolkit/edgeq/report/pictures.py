@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeq_device.errors import MissingTool, OutputError
+from edgeq.report.drawing import BLUE, GREEN, INK, RED, load_pyplot, save_figure
 from edgeq_device.tensors import Array
 
 if TYPE_CHECKING:
     from edgeq.comparison import Comparison, SampleAnswer
     from edgeq.evaluate import Evaluation
 
-INK, GREEN, RED, GRAY, BLUE = "#1f2933", "#2f9e62", "#d64545", "#cbd2d9", "#3e7cb1"
 MOST_CLASSES = 40
 """Up to this many classes the confusion matrix carries names and numbers."""
 LONGEST = 22
@@ -23,7 +22,7 @@ LONGEST = 22
 
 def confusion_picture(evaluation: Evaluation, labels: tuple[str, ...], path: Path) -> None:
     """Draw the confusion matrix of an evaluation as a PNG; rows are the true classes."""
-    pyplot = _pyplot()
+    pyplot = load_pyplot()
     matrix = evaluation.confusion
     counts = np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     classes = len(matrix)
@@ -40,12 +39,12 @@ def confusion_picture(evaluation: Evaluation, labels: tuple[str, ...], path: Pat
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     axes.set_title(f"{evaluation.accuracy:.2%} of {evaluation.samples} right", color=INK)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def comparison_picture(comparison: Comparison, path: Path) -> None:
     """Draw one test picture with each conversion's answer, and bars of accuracy and size."""
-    pyplot = _pyplot()
+    pyplot = load_pyplot()
     rows = [row for row in comparison.rows if row.accuracy is not None]
     figure, axes = pyplot.subplot_mosaic(
         [["sample", "accuracy", "size"], ["answers", "accuracy", "size"]],
@@ -65,7 +64,7 @@ def comparison_picture(comparison: Comparison, path: Path) -> None:
         color=INK,
         fontsize=12,
     )
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _draw_sample(axes: Any, below: Any, sample: SampleAnswer | None) -> None:
@@ -112,30 +111,3 @@ def _number_cells(axes: Any, matrix: Array, counts: Array) -> None:
             fontsize=8,
             color="white" if dark else INK,
         )
-
-
-def _pyplot() -> Any:
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise MissingTool(
-            "matplotlib", "is not installed", hint='pip install "edgeq[toolkit]"'
-        ) from error
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    return pyplot
-
-
-def _save(figure: Any, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.partial.png")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # No date in the file: the same results give the same bytes.
-        figure.savefig(temporary, dpi=120, bbox_inches="tight", metadata={"Software": None})
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(path, f"could not be written ({error.strerror or error})") from error
-    finally:
-        _pyplot().close(figure)
