@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeq.cli import building, judging
+from edgeq.cli import analyzing, building, judging
 from edgeq_device.cli import APP_SETTINGS, register, show_version, with_types
 from edgeq_device.errors import MissingTool
 
@@ -28,6 +28,10 @@ EXAMPLES = {
     "evaluate": (
         "edgeq evaluate model.edgeq --data test.npz --picture confusion.png",
         "edgeq evaluate model.tflite --data pictures_by_class/ --labels labels.txt --json",
+    ),
+    "analyze": (
+        "edgeq analyze model_int8.tflite --picture graph.png",
+        "edgeq analyze model.keras --json",
     ),
     "demo": ("edgeq demo", "edgeq demo --full-mnist -o demo-out --force"),
 }
@@ -61,7 +65,8 @@ def host_verb(command: Callable[..., None]) -> Callable[..., None]:
 def make_app() -> typer.Typer:
     """The whole command line."""
     app = typer.Typer(name="edgeq", **APP_SETTINGS)
-    for command in (building.build, building.compare, judging.evaluate):
+    host_verbs = (building.build, building.compare, judging.evaluate, analyzing.analyze)
+    for command in host_verbs:
         add_host_verb(app, command)
     register(app)
     add_host_verb(app, judging.demo)
