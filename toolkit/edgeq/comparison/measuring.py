@@ -91,6 +91,7 @@ def measure(
         predictor,
         dataset.batches(predictor.model.batch_size),
         total=len(dataset),
+        name=dataset.source,
         progress=progress,
     )
     arrays, _ = next(iter(dataset.batches(1)))
