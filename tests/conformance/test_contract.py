@@ -9,8 +9,8 @@ import pytest
 
 from edgeq import contract, model, pipeline
 from edgeq.config import BuildSpec
-from edgeq.quantize.dense import one_scale_dense
-from edgeq.quantize.ends import uint8_ends
+from edgeq.legalize.dense import one_scale_dense
+from edgeq.legalize.ends import uint8_ends
 from edgeq_device.errors import ModelError
 from edgeq_device.runtime import load
 from edgeq_device.tflite import parse_model, read_model
@@ -119,7 +119,7 @@ def test_a_build_writes_such_dense_layers_otherwise_and_says_so(
     saved = tmp_path / "dense.tflite"
     spec = BuildSpec(model=str(source), output=tmp_path / "dense.edgeq", save_model=saved)
     result = pipeline.build(spec)
-    assert any("dense layers with a scale per row" in text for text in result.warnings)
+    assert any("rewrote per-channel-dense (bit for bit)" in text for text in result.warnings)
     assert judge(saved).violations == ()
     row = np.arange(256, dtype=np.uint8).reshape(1, 256)
     (before,) = load(source.read_bytes(), name="source").run(row)

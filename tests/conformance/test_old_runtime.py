@@ -20,9 +20,9 @@ from benchmarks.networks.photos import CALIBRATION_PHOTOS
 from edgeq import contract, model, pipeline
 from edgeq.config import BuildSpec
 from edgeq.demo.digits import shipped_digits, train
+from edgeq.legalize.dense import one_scale_dense
+from edgeq.legalize.ends import uint8_ends
 from edgeq.ops import MAX_VERSION, MIN_VERSION, version_is_known
-from edgeq.quantize.dense import one_scale_dense
-from edgeq.quantize.ends import uint8_ends
 from edgeq_device.tflite import parse_model
 from edgeq_device.tflite.opcodes import BUILTIN_NAMES
 from tests.conformance.old_runtime import Case, photo_samples, run_old

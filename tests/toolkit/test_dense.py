@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgeq import contract, model
-from edgeq.quantize.dense import one_scale_dense
+from edgeq.legalize.dense import one_scale_dense
 from edgeq_device.runtime import load
 from edgeq_device.tflite import parse_model
 from tests.device.factories import (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgeq import contract, model
-from edgeq.quantize.ends import uint8_ends
+from edgeq.legalize.ends import uint8_ends
 from edgeq_device.errors import ModelError
 from edgeq_device.runtime import load
 from edgeq_device.tflite import Model, parse_model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,12 +15,11 @@ from edgeq import contract, frontends, quantize
 from edgeq.compiler import CompileOptions, CompileReport, compile_model, find_compiler
 from edgeq.config import BuildSpec
 from edgeq.frontends import Source
+from edgeq.legalize import LegalizeReport, LegalizeSpec, legalize
 from edgeq.loading import for_source, input_samples, read_samples, refuse_unless_it_runs
 from edgeq.pack import PackReport, pack
 from edgeq.parts import Ingredients, Quantized, assemble, class_count
 from edgeq.quantize import QuantReport, QuantSpec
-from edgeq.quantize.dense import one_scale_dense
-from edgeq.quantize.ends import uint8_ends
 from edgeq_device import runtime
 from edgeq_device.errors import ConfigError, MissingTool
 from edgeq_device.files import check_output, write_file
@@ -29,6 +28,9 @@ from edgeq_device.runtime import Probe
 from edgeq_device.tasks import labels_doubt, read_labels
 from edgeq_device.tensors import TensorSpec
 from edgeq_device.tflite import parse_model
+
+NAMED = 3
+"""Layers that a remark about a rewrite names at most."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ def prepare(
 ) -> Quantized:
     """The model in the mode that was asked for: as given, converted or quantized."""
     if source.is_integer:
-        return keep_integer(spec, source, clock)
+        return keep_integer(spec, source, clock, probed)
     if probed is not None and spec.calibration is None:
         refuse_unless_it_runs(spec, probed.result())
     calibration = None
@@ -171,31 +173,59 @@ def prepare(
         with clock.stage("float model"):
             source.float_model()
     samples = input_samples(calibration)
-    told = QuantSpec(spec.model, spec.mode, spec.engine, spec.threads)
+    done: list[LegalizeReport] = []
+    told = QuantSpec(spec.model, spec.mode, spec.engine, spec.threads, _finisher(spec, done))
     with clock.stage("quantize"):
         data, report = quantize.quantize(source, samples, told, progress=progress)
+    report = replace(report, remark=_joined(report.remark, rewrites_remark(done[-1:])))
     return Quantized(data, spec.mode, report, samples, calibration)
 
 
-def keep_integer(spec: BuildSpec, source: Source, clock: _Clock) -> Quantized:
-    """An integer .tflite with the same answers: as it is, but for what the compiler asks.
-
-    Dense layers with a scale per row become convolutions, and uint8 ends where they are asked for.
-    """
+def keep_integer(
+    spec: BuildSpec, source: Source, clock: _Clock, probed: Future[Probe] | None
+) -> Quantized:
+    """An integer .tflite with the same answers: as it is, but for what the compiler asks."""
     if spec.mode != "integer":
         allowed = "integer: the model computes with integers already"
         raise ConfigError("--mode", spec.mode, allowed, hint="give the float model")
-    with clock.stage("take over"):
-        data, layers = one_scale_dense(source.integer_model(), spec.model)
-        if spec.uint8_ends:
-            data = uint8_ends(data, spec.model)
+    # Float inputs stay: the declared preprocessing was meant for them.
+    told = LegalizeSpec(spec.model, skip=("float-ends",), uint8_ends=spec.uint8_ends)
+    with clock.stage("legalize"):
+        if probed is not None:
+            probed.result()  # a model that crashes has done so in the child by now
+        data, done = legalize(source.integer_model(), (), told)
     plans = tuple(quantize.given() for _ in source.inputs)
-    report = QuantReport("none", "the model is integer already", plans)
-    if layers:
-        named = ", ".join(layers)
-        remark = f"wrote dense layers with a scale per row as convolutions, bit for bit: {named}"
-        report = replace(report, remark=remark)
+    remark = rewrites_remark([done])
+    report = QuantReport("none", "the model is integer already", plans, remark=remark)
     return Quantized(data, "integer", report)
+
+
+def _finisher(spec: BuildSpec, done: list[LegalizeReport]) -> Callable[[bytes], bytes]:
+    """Legalizes what an engine made; the reports are added to ``done``."""
+
+    def finish(data: bytes) -> bytes:
+        if spec.mode != "integer":
+            return data
+        legal, report = legalize(data, (), LegalizeSpec(spec.model))
+        done.append(report)
+        return legal
+
+    return finish
+
+
+def rewrites_remark(reports: Sequence[LegalizeReport]) -> str:
+    """Which rewrites changed the model, and on which layers; "" for none."""
+    said = []
+    for rewrite in (one for report in reports for one in report.rewrites):
+        layers = dict.fromkeys(touched.output or touched.op for touched in rewrite.operators)
+        named = ", ".join([*layers][:NAMED]) + (", ..." if len(layers) > NAMED else "")
+        exactly = "bit for bit" if rewrite.is_exact else f"{rewrite.max_steps:.2g} steps at most"
+        said.append(f"rewrote {rewrite.name} ({exactly}): {named}")
+    return "; ".join(said)
+
+
+def _joined(*remarks: str) -> str:
+    return "; ".join(filter(None, remarks))
 
 
 def compile_stage(

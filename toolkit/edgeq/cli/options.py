@@ -91,3 +91,15 @@ SaveModels = Annotated[
     Optional[Path],
     typer.Option("--save-models", metavar="DIR", help="leave the four .tflite files here"),
 ]
+Only = Annotated[
+    Optional[list[str]],
+    typer.Option("--only", metavar="NAME", help="only this rewrite; may be repeated"),
+]
+Skip = Annotated[
+    Optional[list[str]],
+    typer.Option("--skip", metavar="NAME", help="not this rewrite; may be repeated"),
+]
+Approximate = Annotated[
+    bool,
+    typer.Option("--approximate", help="also rewrites whose answers differ a little"),
+]

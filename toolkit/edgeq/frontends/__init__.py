@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgeq.frontends.child import TensorFlowChild
 from edgeq.frontends.detect import detect
 from edgeq.frontends.source import AffineMap, Source
-from edgeq.frontends.static_batch import make_static
+from edgeq.static import make_static
 from edgeq_device.errors import PathText
 from edgeq_device.progress import Progress, silent
 

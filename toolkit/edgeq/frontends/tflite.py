@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgeq.frontends.digests import file_digest
 from edgeq.frontends.source import AffineMap, Source
-from edgeq.frontends.static_batch import make_static
+from edgeq.static import make_static
 from edgeq_device.errors import ModelError
 from edgeq_device.progress import Progress, silent
 from edgeq_device.tensors import Array

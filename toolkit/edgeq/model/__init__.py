@@ -11,6 +11,7 @@ from edgeq.model.dead_parts import drop_dead_parts
 from edgeq.model.objects import (
     EditableModel,
     add_tensor,
+    code_name,
     constant,
     operator_code,
     operator_name,
@@ -26,6 +27,7 @@ from edgeq.model.objects import (
 __all__ = [
     "EditableModel",
     "add_tensor",
+    "code_name",
     "constant",
     "drop_dead_parts",
     "operator_code",

@@ -66,11 +66,12 @@ def _drop_buffers(model: EditableModel) -> None:
     """Buffer 0 stays: it is the empty one by convention."""
     holders = [tensor for graph in model.subgraphs for tensor in graph.tensors]
     holders += _list(model.metadata)
-    used = sorted({0} | {int(holder.buffer) for holder in holders})
+    count = len(model.buffers)  # metadata of strangers may point behind it
+    used = sorted({0} | {int(one.buffer) for one in holders if int(one.buffer) < count})
     place = {old: new for new, old in enumerate(used)}
     model.buffers = [model.buffers[index] for index in used]
     for holder in holders:
-        holder.buffer = place[int(holder.buffer)]
+        holder.buffer = place.get(int(holder.buffer), 0)
     if model.metadataBuffer is not None:
         kept = [place[int(index)] for index in model.metadataBuffer if int(index) in place]
         model.metadataBuffer = kept or None

@@ -90,7 +90,11 @@ class _AligningBuilder(flatbuffers.Builder):  # type: ignore[misc]
 
 def operator_name(model: EditableModel, operator: Any) -> str:
     """The builtin operator's name, such as "CONV_2D"."""
-    code = model.operatorCodes[operator.opcodeIndex]
+    return code_name(model.operatorCodes[operator.opcodeIndex])
+
+
+def code_name(code: Any) -> str:
+    """The name of the builtin operator that an operator code stands for."""
     number = max(code.builtinCode, code.deprecatedBuiltinCode)
     return _names("BuiltinOperator").get(number, f"UNKNOWN_{number}")
 

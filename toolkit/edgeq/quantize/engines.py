@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -43,6 +44,11 @@ class FloatSource(converter.Convertible, Protocol):
         """The float .tflite with static batch 1."""
 
 
+def as_it_is(data: bytes) -> bytes:
+    """The model, unchanged."""
+    return data
+
+
 @dataclass(frozen=True)
 class QuantSpec:
     """How to quantize."""
@@ -51,6 +57,8 @@ class QuantSpec:
     mode: str = "integer"
     engine: str = "auto"
     threads: int | None = None
+    finish: Callable[[bytes], bytes] = as_it_is
+    """What is done to an engine's integer model before it is judged."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +152,7 @@ def with_litert(
         threads=spec.threads,
     )
     result = litert.quantize(data, GraphSamples(inputs, plans), told, progress=progress)
+    result = spec.finish(result)
     candidate = _Candidate(result, data, plans)
     report = QuantReport("litert", "the default", plans)
     return result, judge(source, inputs, spec, candidate, report)
@@ -180,6 +189,7 @@ def with_converter(
             as_converted(plan, one, parsed, number)
             for number, (plan, one) in enumerate(zip(chosen, declared, strict=True))
         )
+    result = spec.finish(result)
     candidate = _Candidate(result, reference, chosen)
     report = QuantReport("tflite-converter", reason, chosen)
     return result, judge(source, inputs, spec, candidate, report)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeq.frontends.trial_values import trial_values
 from edgeq.model import EditableModel, constant, operator_name, set_constant
+from edgeq.static.trial_values import trial_values
 from edgeq_device.errors import ModelError
 from edgeq_device.runtime import LoadOptions, load, probe
 from edgeq_device.tensors import Array

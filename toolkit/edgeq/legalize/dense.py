@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.legalize.draft import Draft, Rewrite, Touched
 from edgeq.model import (
     EditableModel,
     add_tensor,
@@ -31,19 +32,24 @@ def one_scale_dense(data: bytes, name: str = "model") -> tuple[bytes, tuple[str,
     are. A layer whose weights are computed, shuffled or not int8 stays: the contract names it.
     """
     model = read(data, name)
+    changed = _rewrite(model)
+    return (write(model), tuple(one.output for one in changed)) if changed else (data, ())
+
+
+def _rewrite(model: EditableModel) -> tuple[Touched, ...]:
     graph = model.subgraphs[0]
-    changed: list[str] = []
+    changed: list[Touched] = []
     operators: list[Any] = []
     for operator in graph.operators or ():
         if operator_name(model, operator) == "FULLY_CONNECTED" and _fits(model, operator):
-            changed.append(tensor_name(graph.tensors[operator.outputs[0]]))
+            name = tensor_name(graph.tensors[operator.outputs[0]])
+            changed.append(Touched("FULLY_CONNECTED", name))
             operators += _as_convolution(model, operator)
         else:
             operators.append(operator)
-    if not changed:
-        return data, ()
-    graph.operators = operators
-    return write(model), tuple(changed)
+    if changed:
+        graph.operators = operators
+    return tuple(changed)
 
 
 def _fits(model: EditableModel, operator: Any) -> bool:
@@ -153,3 +159,15 @@ def _convolution(
     operator.builtinOptionsType = tables.BuiltinOptions.Conv2DOptions
     operator.builtinOptions = options
     return operator
+
+
+def _apply(draft: Draft) -> tuple[Touched, ...]:
+    return _rewrite(draft.model)
+
+
+DENSE = Rewrite(
+    "per-channel-dense",
+    "FULLY_CONNECTED with a scale per output, which TensorFlow 2.5 computes wrongly, becomes a "
+    "1x1 CONV_2D",
+    _apply,
+)

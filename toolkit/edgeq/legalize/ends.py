@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.legalize.draft import Draft, Rewrite, Touched
 from edgeq.model import EditableModel, operator_code, read, schema, tensor_name, write
 from edgeq_device.errors import ModelError
 
@@ -22,13 +23,17 @@ def uint8_ends(data: bytes, name: str = "model") -> bytes:
     ModelError (about ``name``) where an int8 end has no scale: QUANTIZE cannot shift it.
     """
     model = read(data, name)
+    return write(model) if _rewrite(model, name) else data
+
+
+def _rewrite(model: EditableModel, name: str) -> tuple[Touched, ...]:
     graph = model.subgraphs[0]
     tensors = graph.tensors
     int8 = schema().TensorType.INT8
     inputs = [index for index in dict.fromkeys(graph.inputs) if tensors[index].type == int8]
     outputs = [index for index in dict.fromkeys(graph.outputs) if tensors[index].type == int8]
     if not inputs and not outputs:
-        return data
+        return ()
     _refuse_raw(model, (*inputs, *outputs), name)
     names = {index: tensor_name(tensors[index]) for index in (*inputs, *outputs)}
     new_inputs = {index: _uint8_twin(model, index, names[index]) for index in inputs}
@@ -39,7 +44,8 @@ def uint8_ends(data: bytes, name: str = "model") -> bytes:
     graph.inputs = _renumbered(graph.inputs, new_inputs)
     graph.outputs = _renumbered(graph.outputs, new_outputs)
     _renumber_signatures(model, new_inputs, new_outputs)
-    return write(model)
+    ends = [("input", index) for index in inputs] + [("output", index) for index in outputs]
+    return tuple(Touched(kind, names[index]) for kind, index in ends)
 
 
 def _refuse_raw(model: EditableModel, ends: tuple[int, ...], name: str) -> None:
@@ -117,3 +123,12 @@ def _renumber_signatures(
         for maps, new in ((signature.inputs, inputs), (signature.outputs, outputs)):
             for entry in maps or ():
                 entry.tensorIndex = new.get(entry.tensorIndex, entry.tensorIndex)
+
+
+def _apply(draft: Draft) -> tuple[Touched, ...]:
+    return _rewrite(draft.model, draft.spec.name) if draft.spec.uint8_ends else ()
+
+
+UINT8_ENDS = Rewrite(
+    "uint8-ends", "int8 inputs and outputs become uint8, where --uint8-ends asks for it", _apply
+)

@@ -13,9 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.frontends.constant_tensors import RANDOM, Constancy, examine
-from edgeq.frontends.fixed_batch import fixed_batch, rows_agree, set_batch
-from edgeq.frontends.trial_values import trial_values
 from edgeq.model import (
     EditableModel,
     add_tensor,
@@ -27,6 +24,9 @@ from edgeq.model import (
     tensor_name,
     write,
 )
+from edgeq.static.constant_tensors import RANDOM, Constancy, examine
+from edgeq.static.fixed_batch import fixed_batch, rows_agree, set_batch
+from edgeq.static.trial_values import trial_values
 from edgeq_device.errors import ModelError
 from edgeq_device.runtime import LoadedModel, LoadOptions, load, probe
 from edgeq_device.tflite import Model, parse_model
@@ -41,7 +41,7 @@ def make_static(data: bytes, name: str) -> bytes:
     """
     parsed = parse_model(data, name)
     batch = fixed_batch(parsed, data)
-    if batch is None and not _needs_work(parsed):
+    if batch is None and not needs_work(parsed):
         return data
     model = read(data, name)
     if batch is None:
@@ -57,7 +57,8 @@ def make_static(data: bytes, name: str) -> bytes:
     return folded
 
 
-def _needs_work(model: Model) -> bool:
+def needs_work(model: Model) -> bool:
+    """True where a shape is open or computed, or weights are stored as float16."""
     if model.dynamic_tensors:
         return True
     tensors = model.main.tensors

@@ -1,0 +1,60 @@
+"""The command that rewrites a model for the frozen compiler: legalize."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from edgeq.cli import options as opt
+from edgeq_device.errors import ConfigError
+
+
+def legalize(
+    model: Annotated[Optional[Path], typer.Argument(metavar="MODEL", help="a .tflite")] = None,
+    output: Annotated[
+        Optional[Path], typer.Option("-o", "--output", help="the .tflite to write")
+    ] = None,
+    only: opt.Only = None,
+    skip: opt.Skip = None,
+    approximate: opt.Approximate = False,
+    uint8_ends: opt.Uint8Ends = None,
+    calibration: Annotated[
+        Optional[Path],
+        typer.Option(
+            "--calibration", metavar="DATA", help=".npy or .npz to check on (seeded values)"
+        ),
+    ] = None,
+    show_list: Annotated[bool, typer.Option("--list", help="list the rewrites, and stop")] = False,
+    force: opt.Force = False,
+    as_json: opt.Json = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Rewrite MODEL so that edgetpu_compiler reads it; each rewrite is checked by running it."""
+    from edgeq.report import legalization
+
+    if show_list:
+        lines = legalization.list_lines()
+        typer.echo(json.dumps(legalization.list_json()) if as_json else "\n".join(lines))
+        return
+    if model is None or output is None:
+        missing = "MODEL" if model is None else "--output"
+        hint = "edgeq legalize MODEL -o OUT"
+        raise ConfigError(missing, "nothing", "a .tflite file", hint=hint)
+    from edgeq.legalize import LegalizeSpec
+    from edgeq.legalizing import LegalizeRequest, legalize_file
+
+    spec = LegalizeSpec(
+        str(model), tuple(only or ()), tuple(skip or ()), approximate, bool(uint8_ends)
+    )
+    result = legalize_file(LegalizeRequest(model, output, spec, calibration, force))
+    if not quiet:
+        for line in legalization.legalization_lines(result.report, changed=result.changed):
+            typer.echo(line, err=True)
+    if as_json:
+        document = legalization.legalization_json(result.report, changed=result.changed)
+        typer.echo(json.dumps({**document, "output": str(result.output)}))
+    else:
+        typer.echo(str(result.output))
