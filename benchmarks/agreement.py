@@ -9,7 +9,10 @@ preprocessed values, quantized with the input's own scale and zero point, as the
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +27,18 @@ class Agreement:
     sqnr_db: float
 
 
-class _Model:
+class Model:
     """A model of one picture input and one output, on ai-edge-litert."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int = 2) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        self._interpreter = Interpreter(model_path=str(path), num_threads=2)
+        self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
         self._interpreter.allocate_tensors()
         (self._input,) = self._interpreter.get_input_details()
         (self._output,) = self._interpreter.get_output_details()
+        self.input_type = np.dtype(self._input["dtype"]).name
+        self.output_type = np.dtype(self._output["dtype"]).name
         self.size: tuple[int, int] = (int(self._input["shape"][2]), int(self._input["shape"][1]))
 
     def of_values(self, values: Any) -> Any:
@@ -61,14 +66,16 @@ def agreement(real: Any, integer: Any) -> Agreement:
     share = float((real.argmax(1) == integer.argmax(1)).mean())
     noise = np.square(real - integer, dtype=np.float64).sum()
     signal = np.square(real, dtype=np.float64).sum()
-    return Agreement(share, float(10 * np.log10(signal / noise)))
+    decibels = float(10 * np.log10(signal / noise)) if noise else math.inf
+    return Agreement(share, decibels)
 
 
-def _pixels(folder: Path, size: tuple[int, int]) -> list[Any]:
+def read_pixels(paths: Sequence[Path], size: tuple[int, int]) -> list[Any]:
+    """RGB pixels of whole pictures, stretched to ``size`` (width, height)."""
     from PIL import Image
 
     pictures = []
-    for path in sorted(folder.iterdir()):
+    for path in paths:
         with Image.open(path) as picture:
             whole = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
         pictures.append(np.asarray(whole))
@@ -84,20 +91,25 @@ def main() -> None:
     parser.add_argument("--std", type=float, default=127.5)
     parser.add_argument("--raw", type=Path, nargs="*", default=[])
     parser.add_argument("--values", type=Path, nargs="*", default=[])
+    parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
-    reference = _Model(options.float_model)
-    pixels = _pixels(options.pictures, reference.size)
+    reference = Model(options.float_model)
+    pixels = read_pixels(sorted(options.pictures.iterdir()), reference.size)
     values = [(picture.astype(np.float32) - options.mean) / options.std for picture in pixels]
     real = np.stack([reference.of_values(value) for value in values])
     print(f"| model | agreement of {len(pixels)} | SQNR dB |\n|---|---|---|")
+    document = {}
     for path in [*options.raw, *options.values]:
-        model = _Model(path)
+        model = Model(path)
         if path in options.raw:
             outputs = np.stack([model.of_raw(picture) for picture in pixels])
         else:
             outputs = np.stack([model.of_values(value) for value in values])
         found = agreement(real, outputs)
         print(f"| {path} | {found.share:.1%} | {found.sqnr_db:.2f} |")
+        document[path.stem] = asdict(found)
+    if options.json:
+        options.json.write_text(json.dumps(document, indent=2) + "\n")
 
 
 if __name__ == "__main__":

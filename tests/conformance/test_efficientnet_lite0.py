@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from itertools import islice
 from pathlib import Path
 
@@ -13,9 +11,9 @@ from benchmarks.networks.efficientnet_lite0 import INPUT_SIDE, preprocess
 from benchmarks.networks.photos import CALIBRATION_PHOTOS, KINDS, TEST_PHOTOS, crops
 from PIL import Image
 
-pytestmark = pytest.mark.conformance
+from tests.conformance.conftest import SavedNetwork
 
-ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.conformance
 
 # Photo, a word of its label, the least probability.
 KNOWN = (
@@ -30,28 +28,12 @@ KNOWN = (
 )
 
 
-@pytest.fixture(scope="module")
-def float_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """EfficientNet-Lite0 as a float .tflite, made by a child process with TensorFlow."""
-    path = tmp_path_factory.mktemp("network") / "float.tflite"
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "benchmarks.networks.save"),
-            *("efficientnet_lite0", "--tflite", str(path)),
-        ],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    return path
-
-
 @pytest.mark.slow
 @pytest.mark.tensorflow
-def test_known_photos_get_their_labels(float_model: Path, coral: Path) -> None:
+def test_known_photos_get_their_labels(efficientnet: SavedNetwork, coral: Path) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model_path=str(float_model))
+    interpreter = Interpreter(model_path=str(efficientnet.tflite))
     interpreter.allocate_tensors()
     (image,), (scores,) = interpreter.get_input_details(), interpreter.get_output_details()
     assert list(image["shape"]) == [1, 224, 224, 3]
