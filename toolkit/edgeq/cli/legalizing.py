@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from edgeq.cli import options as opt
 from edgeq_device.errors import ConfigError
 
+if TYPE_CHECKING:
+    from edgeq.legalizing import Legalized
+
+Model = Annotated[Optional[Path], typer.Argument(metavar="MODEL", help="a .tflite")]
+Output = Annotated[Optional[Path], typer.Option("-o", "--output", help="the .tflite to write")]
+Calibration = Annotated[
+    Optional[Path],
+    typer.Option("--calibration", metavar="DATA", help=".npy or .npz to check on (seeded values)"),
+]
+List = Annotated[bool, typer.Option("--list", help="list the rewrites, and stop")]
+
 
 def legalize(
-    model: Annotated[Optional[Path], typer.Argument(metavar="MODEL", help="a .tflite")] = None,
-    output: Annotated[
-        Optional[Path], typer.Option("-o", "--output", help="the .tflite to write")
-    ] = None,
+    model: Model = None,
+    output: Output = None,
     only: opt.Only = None,
     skip: opt.Skip = None,
     approximate: opt.Approximate = False,
     uint8_ends: opt.Uint8Ends = None,
-    calibration: Annotated[
-        Optional[Path],
-        typer.Option(
-            "--calibration", metavar="DATA", help=".npy or .npz to check on (seeded values)"
-        ),
-    ] = None,
-    show_list: Annotated[bool, typer.Option("--list", help="list the rewrites, and stop")] = False,
+    calibration: Calibration = None,
+    show_list: List = False,
     force: opt.Force = False,
     as_json: opt.Json = False,
     quiet: opt.Quiet = False,
@@ -50,6 +54,13 @@ def legalize(
         str(model), tuple(only or ()), tuple(skip or ()), approximate, bool(uint8_ends)
     )
     result = legalize_file(LegalizeRequest(model, output, spec, calibration, force))
+    show_legalized(result, as_json=as_json, quiet=quiet)
+
+
+def show_legalized(result: Legalized, *, as_json: bool, quiet: bool) -> None:
+    """The path or the JSON document on stdout, a line for each rewrite on stderr."""
+    from edgeq.report import legalization
+
     if not quiet:
         for line in legalization.legalization_lines(result.report, changed=result.changed):
             typer.echo(line, err=True)
