@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeq.cli import analyzing, building, judging
+from edgeq.cli import analyzing, building, judging, legalizing
 from edgeq_device.cli import APP_SETTINGS, register, show_version, with_types
 from edgeq_device.errors import MissingTool
 
@@ -32,6 +32,10 @@ EXAMPLES = {
     "analyze": (
         "edgeq analyze model_int8.tflite --picture graph.png",
         "edgeq analyze model.keras --json",
+    ),
+    "legalize": (
+        "edgeq legalize model_int8.tflite -o legal.tflite",
+        "edgeq legalize model_int8.tflite -o legal.tflite --skip unused --json",
     ),
     "demo": ("edgeq demo", "edgeq demo --full-mnist -o demo-out --force"),
 }
@@ -65,7 +69,13 @@ def host_verb(command: Callable[..., None]) -> Callable[..., None]:
 def make_app() -> typer.Typer:
     """The whole command line."""
     app = typer.Typer(name="edgeq", **APP_SETTINGS)
-    host_verbs = (building.build, building.compare, judging.evaluate, analyzing.analyze)
+    host_verbs = (
+        building.build,
+        building.compare,
+        judging.evaluate,
+        legalizing.legalize,
+        analyzing.analyze,
+    )
     for command in host_verbs:
         add_host_verb(app, command)
     register(app)
