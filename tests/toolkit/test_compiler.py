@@ -12,11 +12,13 @@ import pytest
 from edgeq.compiler import (
     CompileOptions,
     OperatorRow,
+    calling,
     compile_model,
     find_compiler,
     run,
 )
 from edgeq.compiler.find import HINT, identify
+from edgeq.compiler.options import flags
 from edgeq_device.errors import CompileError, InputError, MissingTool
 from edgeq_device.tflite import parse_model
 from tests.device.factories import (
@@ -174,8 +176,7 @@ class TestCompileModel:
         monkeypatch.setenv("EDGEQ_FAKE_COMPILER", "old")
         report = compile_model(model, options())
         assert report.compiler_version == "15.0.340273435"
-        command = run._command(identify(STAND_IN), options(), Path("a"), Path("b"))
-        assert command[1:] == ["-s", "-o", "b", "-m", "13", "a"]
+        assert flags(options(), 15) == ["-m", "13"]
 
     def test_nothing_mapped_is_a_value(self, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("EDGEQ_FAKE_COMPILER", "zero")
@@ -261,14 +262,14 @@ class TestCompileModel:
         monkeypatch.setenv("EDGEQ_FAKE_COMPILER", "hang")
         monkeypatch.setenv("EDGEQ_FAKE_PIDS", str(pids))
 
-        def interrupted(self: object, timeout: float) -> None:
+        def interrupted(self: object, timeout: float, input: object) -> None:
             while not (pids.exists() and pids.read_text()):
                 time.sleep(0.01)
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(run.subprocess.Popen, "communicate", interrupted)
+        monkeypatch.setattr(calling.subprocess.Popen, "communicate", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            run._run([str(STAND_IN), "x.tflite"], "x", tmp_path, 60)
+            calling.call([str(STAND_IN), "x.tflite"], tmp_path, calling.Limit(60, "x"))
         assert_ended(pids)
 
     def test_no_compiler(self, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

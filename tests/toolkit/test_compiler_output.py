@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -216,7 +218,8 @@ class TestDiagnose:
         assert remedy
 
     @pytest.mark.parametrize("failure", CATALOGUE, ids=lambda failure: failure.pattern[:30])
-    def test_each_row_has_a_remedy(self, failure: tuple[str, str, str]) -> None:
-        pattern, cause, remedy = failure
+    def test_each_row_has_a_remedy(self, failure: tuple[str, str, str, str]) -> None:
+        pattern, cause, remedy, thread = failure
+        assert re.fullmatch(r"(edgetpu|libedgetpu|tensorflow)#\d+", thread)
         assert remedy
         assert cause.count("{") <= pattern.count("(")

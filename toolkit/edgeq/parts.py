@@ -171,7 +171,7 @@ def compiled_part(report: CompileReport | None) -> CompiledPart | None:
     """The compiled model for the bundle."""
     if report is None or report.compiled is None:
         return None
-    return CompiledPart(report.compiled, report.compiler_version)
+    return CompiledPart(report.compiled, report.compiler_version, report.min_runtime_version)
 
 
 def provenance(made: Ingredients) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeq.cli import analyzing, building, judging, legalizing
+from edgeq.cli import analyzing, building, compiling, judging, legalizing
 from edgeq_device.cli import APP_SETTINGS, register, show_version, with_types
 from edgeq_device.errors import MissingTool
 
@@ -37,6 +37,11 @@ EXAMPLES = {
         "edgeq legalize model_int8.tflite -o legal.tflite",
         "edgeq legalize model_int8.tflite -o legal.tflite --skip unused --json",
     ),
+    "compile": (
+        "edgeq compile model_int8.tflite -o model_edgetpu.tflite",
+        "edgeq compile first.tflite second.tflite -o compiled/ --compiler docker",
+    ),
+    "doctor": ("edgeq doctor --for build", "edgeq doctor --compiler ssh://user@host --json"),
     "demo": ("edgeq demo", "edgeq demo --full-mnist -o demo-out --force"),
 }
 
@@ -73,6 +78,8 @@ def make_app() -> typer.Typer:
         building.build,
         building.compare,
         judging.evaluate,
+        compiling.compile,
+        compiling.doctor,
         legalizing.legalize,
         analyzing.analyze,
     )

@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
-from edgeq.compiler.find import Compiler, find_compiler
+from edgeq.compiler.cache import default_folder
+from edgeq.compiler.checking import Finding, check_doors
+from edgeq.compiler.doors import Door, find_door, open_door
+from edgeq.compiler.failures import link_for
+from edgeq.compiler.find import Compiler, find_compiler, read_version
+from edgeq.compiler.options import CompileOptions
 from edgeq.compiler.output import MAPPED, OperatorRow
-from edgeq.compiler.run import CompileOptions, CompileReport, compile_model
+from edgeq.compiler.report import CompileReport
+from edgeq.compiler.run import (
+    check_models,
+    compile_model,
+    compile_models,
+    programs_of,
+    result_names,
+)
 
 __all__ = [
     "MAPPED",
     "CompileOptions",
     "CompileReport",
     "Compiler",
+    "Door",
     "OperatorRow",
+    "Finding",
+    "check_doors",
+    "check_models",
     "compile_model",
+    "compile_models",
+    "default_folder",
     "find_compiler",
+    "find_door",
+    "link_for",
+    "open_door",
+    "programs_of",
+    "read_version",
+    "result_names",
 ]

@@ -69,11 +69,17 @@ def identify(path: Path) -> Compiler:
         ) from None
     except OSError as error:
         raise MissingTool(NAME, f"{path} cannot be run: {error.strerror}", hint=HINT) from error
-    match = _VERSION.search(done.stdout.decode("utf-8", "replace"))
-    if match is None or not match[1].split(".")[0].isdecimal():
+    version = read_version(done.stdout.decode("utf-8", "replace"))
+    if not version:
         raise MissingTool(
             NAME,
             f"{path} did not tell its version (exit code {done.returncode})",
             hint=f"it may be another program, or damaged; {HINT}",
         )
-    return Compiler(path, match[1])
+    return Compiler(path, version)
+
+
+def read_version(text: str) -> str:
+    """The version in what the compiler prints, "16.0.384591198"; "" where there is none."""
+    match = _VERSION.search(text)
+    return match[1] if match and match[1].split(".")[0].isdecimal() else ""

@@ -14,6 +14,18 @@ _SUCCESS = re.compile(r"^Models? compiled successfully in (\d+) ms", re.MULTILIN
 _FAILED = re.compile(r"^(Compilation failed|Internal compiler error|Invalid model)", re.MULTILINE)
 _SIZE = re.compile(r"^(?P<key>O[nf]f?-chip memory [a-z ]+): (?P<value>[\d.]+)(?P<unit>[KMG]?i?B)")
 _COUNT = re.compile(r"^(?P<key>(Number|Total number) of [A-Za-z ]+): (?P<value>\d+)")
+_ATTEMPT = re.compile(
+    r"^Try to compile segment with (\d+) ops\s*(?:\nIntermediate tensors: *(\S.*))?", re.MULTILINE
+)
+_KNOWN = re.compile(
+    r"Edge TPU Compiler version |Searching for valid delegate with step \d+|Started a compilation "
+    r"timeout timer of |Compilation child process completed |Compilation (succeeded|failed)\b|"
+    r"Compilation timeout\.|Try to compile segment with \d+ ops|Intermediate tensors: |"
+    r"Models? compiled successfully in \d+ ms|(Input|Output) (model|size): |O(n|ff)-chip memory |"
+    r"Number of |Total number of operations: |Operation log: |See the operation log file |"
+    r"Model successfully compiled but not all |Operator +Count +Status|\S+ +\d+ +\S|"
+    r"ERROR: |Internal compiler error|Invalid model: |Model (could not be parsed|not quantized)"
+)
 _HEADER = re.compile(r"^Operator\s+Count\s+Status\s*$")
 _ROW = re.compile(r"^(\S+)\s+(\d+)\s+(\S.*?)\s*$")
 
@@ -54,6 +66,15 @@ class ModelBlock:
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """One try of the search for a part that compiles."""
+
+    operators: int
+    intermediate_tensors: tuple[str, ...]
+    """The tensors that end the part; () for the whole model."""
+
+
+@dataclass(frozen=True)
 class CompilerOutput:
     """All that the compiler printed, read."""
 
@@ -64,6 +85,10 @@ class CompilerOutput:
     failed: bool
     """True where it says so anywhere; its exit code may say otherwise."""
     blocks: tuple[ModelBlock, ...]
+    attempts: tuple[Attempt, ...] = ()
+    """With --search-delegate: what was tried, in order."""
+    unknown_lines: tuple[str, ...] = ()
+    """Lines that no version in our records prints, word for word."""
 
 
 def read_output(text: str) -> CompilerOutput:
@@ -77,7 +102,21 @@ def read_output(text: str) -> CompilerOutput:
         milliseconds=int(times[-1]) if times else None,
         failed=_FAILED.search(text) is not None,
         blocks=blocks,
+        attempts=_attempts(text),
+        unknown_lines=_unknown(text),
     )
+
+
+def _attempts(text: str) -> tuple[Attempt, ...]:
+    return tuple(
+        # Names may hold ";" and ":"; only "," separates them.
+        Attempt(int(match[1]), tuple(match[2].split(",")) if match[2] else ())
+        for match in _ATTEMPT.finditer(text)
+    )
+
+
+def _unknown(text: str) -> tuple[str, ...]:
+    return tuple(line for line in text.splitlines() if line.strip() and not _KNOWN.match(line))
 
 
 def read_rows(text: str) -> tuple[OperatorRow, ...]:

@@ -1,100 +1,68 @@
-"""Runs edgetpu_compiler on one model and checks that it did what it says."""
+"""Runs edgetpu_compiler and checks that it did what it says."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
-import signal
-import subprocess
 import tempfile
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from edgeq.compiler.failures import diagnose
-from edgeq.compiler.find import HINT, NAME, Compiler, find_compiler, identify
-from edgeq.compiler.output import OperatorRow, read_output, read_rows
+from edgeq.compiler import cache
+from edgeq.compiler.calling import Answer, Limit
+from edgeq.compiler.doors import OUT, Door, open_door
+from edgeq.compiler.failures import diagnose, is_random
+from edgeq.compiler.options import CompileOptions, check_options, flags
+from edgeq.compiler.output import CompilerOutput, ModelBlock, read_output, read_rows
+from edgeq.compiler.report import CompileReport
+from edgeq_device.compiled import Program, read_program
 from edgeq_device.errors import (
     CompileError,
+    ConfigError,
     InputError,
-    MissingTool,
     ModelError,
     OutputError,
-    PathText,
 )
 from edgeq_device.progress import Progress, silent
-from edgeq_device.tflite import parse_model
+from edgeq_device.tflite import Model, parse_model
 
 _STEM = "model"  # the compiler's wrapper and its log break on spaces and colons in names
 _GRACE = 30.0  # seconds for loading and writing, which the compiler's own timer does not count
-_ROWS_SHOWN = 3
+_CUSTOM_CODE = "edgetpu-custom-op"
 
 
 @dataclass(frozen=True)
-class CompileOptions:
-    """How to call the compiler."""
+class _Job:
+    """One call of the compiler: the models as users know them, and all that decides the result."""
 
-    compiler: str | Path | None = None
-    """Its path; None: ``$EDGEQ_COMPILER``, else PATH."""
-    timeout: int = 180
-    """Seconds for the compilation itself."""
-    min_runtime_version: int = 14
-    """The oldest Edge TPU runtime that the result must run on."""
-
-
-@dataclass(frozen=True)
-class CompileReport:
-    """What came out of a run that did not fail."""
-
-    ok: bool
-    """False where nothing was mapped to the Edge TPU: then there is no compiled model."""
-    compiler_version: str
-    compiled: bytes | None = field(repr=False)
-    """The compiled .tflite file."""
-    input_sha256: str
-    output_sha256: str
-    """"" without a compiled model."""
-    on_chip_bytes: int
-    """Parameters that stay in the Edge TPU's memory; these three are rounded by the compiler."""
-    on_chip_free_bytes: int
-    off_chip_bytes: int
-    """Parameters that are sent again for every inference."""
-    subgraphs: int
-    operators: int
-    mapped_operators: int
-    rows: tuple[OperatorRow, ...]
-    milliseconds: int | None
-    log: str = field(repr=False)
-    """Standard output and errors, word for word."""
+    sources: tuple[Path, ...]
+    name: str
+    """The models, for errors."""
+    options: CompileOptions
+    version: str
 
     @property
-    def cpu_rows(self) -> tuple[OperatorRow, ...]:
-        """The operators that stay on the CPU, with the compiler's reasons."""
-        return tuple(row for row in self.rows if not row.mapped)
+    def major(self) -> int:
+        return int(self.version.split(".")[0])
 
-    def refusal(self, path: PathText) -> CompileError:
-        """The error for a model of which nothing was mapped, with the compiler's first reasons."""
-        shown = [f"{row.op} ({row.count}): {row.status}" for row in self.rows[:_ROWS_SHOWN]]
-        more = len(self.rows) - len(shown)
-        tail = f"; and {more} more" if more > 0 else ""
-        reasons = f": {'; '.join(shown)}{tail}" if shown else ""
-        return CompileError(
-            path,
-            f"nothing mapped to the Edge TPU{reasons}",
-            log=self.log,
-            hint="the model must be fully integer with fixed sizes, of operators that the Edge "
-            "TPU knows",
-        )
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The stems of the models in the job's folder."""
+        count = len(self.sources)
+        return (_STEM,) if count == 1 else tuple(f"{_STEM}_{index}" for index in range(count))
 
+    @property
+    def outputs(self) -> tuple[tuple[str, str], ...]:
+        """For each compiled file its stem in the job's folder and its stem for the user."""
+        pairs = zip(self.inputs, (source.stem for source in self.sources), strict=True)
+        ends = _endings(self.options.segments)
+        return tuple((f"{ours}{end}", f"{theirs}{end}") for ours, theirs in pairs for end in ends)
 
-@dataclass(frozen=True)
-class _Run:
-    name: str
-    """The model, for errors."""
-    exit_code: int
-    log: str
-    """Output and errors in the order of printing."""
+    @property
+    def arguments(self) -> list[str]:
+        models = [f"{stem}.tflite" for stem in self.inputs]
+        return ["-s", "-o", OUT, *flags(self.options, self.major), *models]
 
 
 def compile_model(
@@ -106,138 +74,218 @@ def compile_model(
 ) -> CompileReport:
     """Compile one integer .tflite file; ``name`` stands for it in errors (default: its path).
 
-    The compiler runs on a copy in a fresh folder, in a process group of its own that is ended
-    on a time-out or Ctrl-C. Its exit code is never believed alone: the result must exist and hold
-    an Edge TPU program. MissingTool without a compiler, CompileError where it refuses the model.
+    MissingTool without a compiler, CompileError where it refuses the model.
     """
     options = options or CompileOptions()
-    path = find_compiler(options.compiler)
-    if path is None:
-        raise MissingTool(NAME, "not found on PATH", hint=HINT)
-    compiler = identify(path)
-    progress("compile", 0, 1)
-    with tempfile.TemporaryDirectory(prefix="edgeq-compile-") as folder:
-        source = _copy(model, Path(folder) / f"{_STEM}.tflite")
-        out = Path(folder) / "out"
-        out.mkdir()
-        command = _command(compiler, options, source, out)
-        run = _run(command, name or str(model), Path(folder), options.timeout + _GRACE)
-        report = _judge(run, compiler, source, out)
-    progress("compile", 1, 1)
+    if options.segments != 1:
+        raise ConfigError("segments", options.segments, "1 here", hint="use compile_models")
+    (report,) = compile_models((model,), options, name=name, progress=progress)
     return report
 
 
-def _copy(model: Path, target: Path) -> Path:
-    if not model.is_file():
-        raise InputError(model, "does not exist", hint="check the path")
+def compile_models(
+    models: Sequence[Path],
+    options: CompileOptions | None = None,
+    *,
+    name: str = "",
+    progress: Progress = silent,
+) -> tuple[CompileReport, ...]:
+    """Compile models, several for the same Edge TPU: a report for each model or segment.
+
+    The compiler runs on copies in a fresh folder, in a process group of its own that is ended
+    on a time-out or Ctrl-C. Its exit code is never believed alone: the results must exist and
+    hold an Edge TPU program. The first model's parameters are the first to stay on the chip.
+    ConfigError where two models have the same stem: their results would have the same name.
+    """
+    options = options or CompileOptions()
+    check_models(models)
+    check_options(options, len(models))
+    door = open_door(options.compiler)
+    name = name or ", ".join(map(str, models))
+    job = _Job(tuple(models), name, options, door.version())
+    contents = [_read(model) for model in models]
+    progress("compile", 0, 1)
+    kept, entry = None, ""
+    if options.cache is not None:
+        entry = cache.key(job.version, job.arguments, contents)
+        kept = cache.load(options.cache, entry)
+    reports = _from_cache(job, kept)
+    if reports is None:
+        kept = _run(job, door, contents)
+        reports = _judge(job, kept, contents)
+        if options.cache is not None:
+            cache.store(options.cache, entry, kept)
+    progress("compile", 1, 1)
+    return reports
+
+
+def result_names(models: Sequence[Path], segments: int = 1) -> tuple[str, ...]:
+    """The names of the compiled files, as the compiler gives them."""
+    ends = _endings(segments)
+    return tuple(f"{model.stem}{end}_edgetpu.tflite" for model in models for end in ends)
+
+
+def _endings(segments: int) -> list[str]:
+    if segments == 1:
+        return [""]
+    return [f"_segment_{index}_of_{segments}" for index in range(segments)]
+
+
+def check_models(models: Sequence[Path]) -> None:
+    """InputError for a model that is not there, ConfigError for two of the same stem."""
+    seen: dict[str, Path] = {}
+    for model in models:
+        if not model.is_file():
+            raise InputError(model, "does not exist", hint="check the path")
+        if model.stem in seen:
+            problem = f"{seen[model.stem]} and {model}"
+            hint = "rename one of the files: the compiled files take the models' names"
+            raise ConfigError("MODEL", problem, "files of different names", hint=hint)
+        seen[model.stem] = model
+
+
+def _read(model: Path) -> bytes:
     try:
-        shutil.copyfile(model, target)
+        return model.read_bytes()
+    except OSError as error:
+        raise InputError(model, f"cannot be read: {error.strerror}") from error
+
+
+def _run(job: _Job, door: Door, contents: list[bytes]) -> cache.Kept:
+    """Call the compiler; once more where its version is known to fail at random."""
+    answer, kept = _attempt(job, door, contents)
+    if answer.exit_code != 0 and is_random(answer.log, job.major):
+        answer, kept = _attempt(job, door, contents)
+    said = read_output(answer.log)
+    if answer.exit_code != 0 or said.failed or len(said.blocks) != len(job.outputs):
+        cause, remedy = diagnose(answer.log, answer.exit_code)
+        raise CompileError(job.name, cause, log=answer.log, hint=remedy)
+    return kept
+
+
+def _attempt(job: _Job, door: Door, contents: list[bytes]) -> tuple[Answer, cache.Kept]:
+    with tempfile.TemporaryDirectory(prefix="edgeq-compile-") as name:
+        folder = Path(name)
+        for stem, data in zip(job.inputs, contents, strict=True):
+            _write(folder / f"{stem}.tflite", data)
+        (folder / OUT).mkdir()
+        limit = Limit(_limit(job), job.name)
+        answer = door.compile(folder, job.arguments, limit)
+        return answer, cache.Kept(answer.log, _files(folder / OUT, job))
+
+
+def _limit(job: _Job) -> float:
+    """Seconds for the whole call: the compiler's timer counts each attempt by itself."""
+    parts = job.options.segments
+    attempts = 20 if job.options.search_delegate else 1
+    return job.options.timeout * parts * attempts + _GRACE
+
+
+def _write(target: Path, data: bytes) -> None:
+    try:
+        target.write_bytes(data)
     except OSError as error:
         raise OutputError(target, f"could not be written: {error.strerror}") from error
-    return target
 
 
-def _command(compiler: Compiler, options: CompileOptions, source: Path, out: Path) -> list[str]:
-    oldest = options.min_runtime_version
-    if compiler.major < 16:  # these know neither -t nor runtime 14
-        timer, oldest = [], min(oldest, 13)
-    else:
-        timer = ["-t", str(options.timeout)]
-    return [str(compiler.path), "-s", "-o", str(out), "-m", str(oldest), *timer, str(source)]
+def _files(folder: Path, job: _Job) -> dict[str, bytes]:
+    """What the compiler wrote, of the names that are expected."""
+    found = {}
+    for stem, _ in job.outputs:
+        for ending in ("tflite", "log"):
+            path = folder / f"{stem}_edgetpu.{ending}"
+            if path.is_file() and not path.is_symlink():
+                found[path.name] = path.read_bytes()
+    return found
 
 
-def _run(command: list[str], name: str, folder: Path, limit: float) -> _Run:
+def _from_cache(job: _Job, kept: cache.Kept | None) -> tuple[CompileReport, ...] | None:
+    """The reports of an entry, or None where there is none that stands the usual checks."""
+    if kept is None or len(read_output(kept.log).blocks) != len(job.outputs):
+        return None
     try:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env={**os.environ, "LC_ALL": "C"},  # "Segmentation fault" must not be translated
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except OSError as error:
-        problem = f"{command[0]} cannot be run: {error.strerror}"
-        raise MissingTool(NAME, problem, hint=HINT) from error
-    with process:
-        try:
-            raw, _ = process.communicate(timeout=limit)
-        except subprocess.TimeoutExpired:
-            _end(process)
-            raise CompileError(
-                name,
-                f"edgetpu_compiler did not finish within {limit:g} s",
-                log=_rest(process).decode("utf-8", "replace"),
-                hint="give it more time with --compile-timeout, or make the model smaller",
-            ) from None
-        except BaseException:
-            _end(process)
-            raise
-    return _Run(name, process.returncode, raw.decode("utf-8", "replace"))
+        reports = _judge(job, kept, [_read(source) for source in job.sources])
+    except CompileError:
+        return None
+    return tuple(replace(report, cached=True) for report in reports)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the whole group: the compiler is a shell script around the program that works."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-
-
-def _rest(process: subprocess.Popen[bytes]) -> bytes:
-    try:
-        return process.communicate(timeout=5)[0]
-    except subprocess.TimeoutExpired as still_open:  # by a process that left the group
-        return still_open.stdout or b""
-
-
-def _judge(run: _Run, compiler: Compiler, source: Path, out: Path) -> CompileReport:
-    said = read_output(run.log)
-    if run.exit_code != 0 or said.failed or not said.blocks:
-        cause, remedy = diagnose(run.log, run.exit_code)
-        raise CompileError(run.name, cause, log=run.log, hint=remedy)
-    block = said.blocks[0]
-    if not block.rows:
-        block = replace(block, rows=_logged_rows(out / f"{_STEM}_edgetpu.log"))
-    compiled = None
-    if block.subgraphs:
-        compiled = _compiled(run, out / f"{_STEM}_edgetpu.tflite")
-    return CompileReport(
-        ok=compiled is not None,
-        compiler_version=said.version or compiler.version,
-        compiled=compiled,
-        input_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
-        output_sha256=hashlib.sha256(compiled).hexdigest() if compiled is not None else "",
-        on_chip_bytes=block.on_chip_bytes,
-        on_chip_free_bytes=block.on_chip_free_bytes,
-        off_chip_bytes=block.off_chip_bytes,
-        subgraphs=block.subgraphs,
-        operators=block.operators,
-        mapped_operators=block.mapped_operators,
-        rows=block.rows,
-        milliseconds=said.milliseconds,
-        log=run.log,
+def _judge(job: _Job, kept: cache.Kept, contents: list[bytes]) -> tuple[CompileReport, ...]:
+    said = read_output(kept.log)
+    digests = [hashlib.sha256(data).hexdigest() for data in contents]
+    digests *= job.options.segments  # all segments have one source
+    triples = zip(said.blocks, job.outputs, digests, strict=True)
+    return tuple(
+        replace(_report(job, kept, block, ours), output_name=f"{theirs}_edgetpu.tflite", **common)
+        for block, (ours, theirs), digest in triples
+        for common in [_common(job, said, digest)]
     )
 
 
-def _compiled(run: _Run, path: Path) -> bytes:
+def _common(job: _Job, said: CompilerOutput, digest: str) -> dict[str, Any]:
+    return {
+        "compiler_version": said.version or job.version,
+        "input_sha256": digest,
+        "milliseconds": said.milliseconds,
+        "unknown_lines": said.unknown_lines,
+    }
+
+
+def _report(job: _Job, kept: cache.Kept, block: ModelBlock, stem: str) -> CompileReport:
+    """What one block of the output says of one model, where the model's file agrees."""
+    compiled: bytes | None = None
+    programs: tuple[Program, ...] = ()
+    if block.subgraphs:
+        compiled, programs = _compiled(job, kept, f"{stem}_edgetpu.tflite")
+    log = kept.files.get(f"{stem}_edgetpu.log", b"").decode("utf-8", "replace")
+    return CompileReport(
+        ok=compiled is not None,
+        compiler_version=job.version,
+        compiled=compiled,
+        input_sha256="",
+        output_sha256=hashlib.sha256(compiled).hexdigest() if compiled is not None else "",
+        on_chip_bytes=(
+            sum(one.cached_bytes for one in programs) if programs else block.on_chip_bytes
+        ),
+        on_chip_free_bytes=block.on_chip_free_bytes,
+        off_chip_bytes=(
+            sum(one.streamed_bytes for one in programs) if programs else block.off_chip_bytes
+        ),
+        subgraphs=block.subgraphs,
+        operators=block.operators,
+        mapped_operators=block.mapped_operators,
+        rows=block.rows or read_rows(log),
+        milliseconds=None,
+        log=kept.log,
+        programs=programs,
+    )
+
+
+def _compiled(job: _Job, kept: cache.Kept, file: str) -> tuple[bytes, tuple[Program, ...]]:
+    """The compiled file and its programs; CompileError where it holds no Edge TPU operator."""
+    data = kept.files.get(file, b"")
     try:
-        data = path.read_bytes()
-        holds_program = parse_model(data, path.name).is_compiled
-    except (OSError, ModelError):
-        holds_program = False
-    if not holds_program:
+        model = parse_model(data, file)
+    except ModelError:
+        model = None
+    if model is None or not model.is_compiled:
         raise CompileError(
-            run.name,
+            job.name,
             "edgetpu_compiler says that it succeeded, but wrote no compiled model",
-            log=run.log,
+            log=kept.log,
             hint="is it Google's compiler? see --compiler and $EDGEQ_COMPILER",
         )
-    return data
+    return data, programs_of(model)
 
 
-def _logged_rows(path: Path) -> tuple[OperatorRow, ...]:
-    """The table in the log file that the compiler leaves beside its output."""
+def programs_of(model: Model) -> tuple[Program, ...]:
+    """The programs of a compiled model, in its operators' order; () where one is unreadable."""
     try:
-        return read_rows(path.read_text(errors="replace"))
-    except OSError:
+        return tuple(
+            read_program(operator.custom_options, model.name)
+            for graph in model.subgraphs
+            for operator in graph.operators
+            if operator.custom_code == _CUSTOM_CODE
+        )
+    except ModelError:
         return ()
