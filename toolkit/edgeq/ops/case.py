@@ -10,7 +10,7 @@ from typing import Any
 from edgeq_device.tensors import Array
 from edgeq_device.tflite import Model, Operator, Tensor
 
-_NOT_COMPUTING = ("QUANTIZE", "DEQUANTIZE", "CAST", "GATHER", "RESHAPE", "EMBEDDING_LOOKUP")
+_LOOKUPS = ("GATHER", "EMBEDDING_LOOKUP")
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,15 +22,17 @@ class Surroundings:
     @cached_property
     def is_float(self) -> bool:
         """True where nothing computes with integers yet: operators are judged as quantized."""
-        tensors = self.model.main.tensors
-        results = [
-            tensors[index]
-            for operator in self.model.main.operators
-            if operator.op not in _NOT_COMPUTING
+        graph = self.model.main
+        results = (
+            graph.tensors[index]
+            for operator in graph.operators
+            if operator.op not in _LOOKUPS  # in tables of integers, which float models may hold
             for index in operator.outputs
-        ]
+        )
         return not any(
-            each.dtype in ("int8", "uint8", "int16") and each.quantization.scales
+            each.dtype in ("int8", "uint8", "int16")
+            and each.quantization.scales
+            and each.index not in self.fixed
             for each in results
         )
 
