@@ -52,6 +52,7 @@ def test_stdout_holds_the_path_alone(shop: Workshop, tmp_path: Path) -> None:
     assert lines[-1] == "Next: edgeq run out.edgeq INPUT"
     assert "folded into the input: scale 0.00392157, zero point 0" in ended.stderr
     assert "Edge TPU     not compiled: edgetpu_compiler is not installed here" in ended.stderr
+    assert lines[-2] == "Edge TPU 6 ops (100 %) · CPU 0 ops (0 %), predicted"
     quiet = [*shop.options, "-o", "out.edgeq", "--force", "-q"]
     ended = done(process("build", shop.model, *quiet, cwd=tmp_path))
     assert (ended.stdout, ended.stderr) == ("out.edgeq\n", "")

@@ -56,6 +56,7 @@ def test_the_summary_counts_operators(shop: Workshop, tmp_path: Path, twin: Path
     out = tmp_path / "out.edgeq"
     ended = done(edgeq("build", shop.model, *shop.options, "-o", out, env=env))
     assert "  Edge TPU     6 ops (100%), CPU 0 ops (0%), compiler 16.0.384591198" in ended.stderr
+    assert ended.stderr.splitlines()[-2] == "Edge TPU 6 ops (100 %) · CPU 0 ops (0 %)"
     again = done(edgeq("build", shop.model, *shop.options, "-o", tmp_path / "again.edgeq", env=env))
     assert again.code == 0
     assert (tmp_path / "again.edgeq").read_bytes() == out.read_bytes()

@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from edgeq import contract, frontends, quantize
+from edgeq.analyze import Analysis, analyze
 from edgeq.compiler import CompileOptions, CompileReport, compile_model, find_compiler
 from edgeq.config import BuildSpec
 from edgeq.frontends import Source
@@ -53,6 +54,8 @@ class BuildResult:
     outputs: tuple[TensorSpec, ...]
     compiled: CompileReport | None
     compile_skipped: str | None
+    analysis: Analysis | None
+    """Where each operator should run, foreseen without the compiler; None unless integer."""
     warnings: tuple[str, ...]
     stages: tuple[StageTime, ...]
 
@@ -101,8 +104,7 @@ def build(spec: BuildSpec, *, progress: Progress = silent) -> BuildResult:
             bundle = pack(parts, output, force=spec.force)
             if spec.save_model is not None:
                 write_file(spec.save_model, model.data)
-    found = [*source.notes, *(model.calibration.warnings if model.calibration else ())]
-    found += [model.report.remark, labels_doubt(len(labels), class_count(parts))]
+    doubt = labels_doubt(len(labels), class_count(parts))
     return BuildResult(
         bundle=bundle,
         source_kind=source.kind,
@@ -112,9 +114,16 @@ def build(spec: BuildSpec, *, progress: Progress = silent) -> BuildResult:
         outputs=parsed.output_specs(),
         compiled=compiled,
         compile_skipped=skipped,
-        warnings=tuple(filter(None, found)),
+        analysis=analyze(parsed) if model.mode == "integer" else None,
+        warnings=_warnings(source, model, doubt),
         stages=tuple(clock.stages),
     )
+
+
+def _warnings(source: Source, model: Quantized, doubt: str) -> tuple[str, ...]:
+    """What the user should know of, in the order in which it came up."""
+    found = [*source.notes, *(model.calibration.warnings if model.calibration else ())]
+    return tuple(filter(None, [*found, model.report.remark, doubt]))
 
 
 def checked_output(spec: BuildSpec) -> Path:

@@ -108,10 +108,10 @@ def blocker_line(analysis: Analysis) -> str:
     named = f"operator {blocker.operator.index} {blocker.operator.op}"
     if blocker.gained_operators == 0:
         return f"First blocker    {named}; no other operator would map without it alone"
-    return (
-        f"First blocker    {named}; without it {blocker.gained_operators} more operators and "
-        f"{millions(blocker.gained_macs)} multiplications would map"
-    )
+    more = f"{blocker.gained_operators} more operator" + "s" * (blocker.gained_operators > 1)
+    if blocker.gained_macs:
+        more += f" and {millions(blocker.gained_macs)} multiplications"
+    return f"First blocker    {named}; without it {more} would map"
 
 
 def millions(count: int) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from edgeq.agreement import Agreement
+from edgeq.analyze import summary
 from edgeq.contract import Allowance
 from edgeq.pipeline import BuildResult
+from edgeq.report.analysis import operator_lines, placement_json
 from edgeq.report.sizes import size
 from edgeq_device.bundle.records import spec_as_dict
 from edgeq_device.tensors import TensorSpec
@@ -40,6 +42,7 @@ def build_json(result: BuildResult) -> dict[str, Any]:
         "outputs": [spec_as_dict(spec) for spec in result.outputs],
         "agreement": agreement_json(report.agreement),
         "allowances": [allowance_json(allowed) for allowed in result.contract.allowances],
+        "predicted": placement_json(result.analysis) if result.analysis else None,
         "warnings": list(result.warnings),
         "stages": [
             {"name": stage.name, "seconds": round(stage.seconds, 4)} for stage in result.stages
@@ -98,6 +101,7 @@ def build_lines(result: BuildResult) -> tuple[str, ...]:
     slow = sorted(result.stages, key=lambda stage: -stage.seconds)[:3]
     parts = ", ".join(f"{stage.name} {stage.seconds:.1f} s" for stage in slow)
     lines.append(f"  Time         {total:.1f} s ({parts})")
+    lines += placement_lines(result)
     lines.append(f"Next: edgeq run {result.bundle.path} INPUT")
     return tuple(lines)
 
@@ -116,6 +120,18 @@ def agreement_lines(agreement: Agreement | None) -> list[str]:
             + (f" ({output.name})" if len(agreement.outputs) > 1 else "")
         )
     return found
+
+
+def placement_lines(result: BuildResult) -> tuple[str, ...]:
+    """How the operators are shared out, and why some stay on the CPU."""
+    compiled, analysis = result.compiled, result.analysis
+    if compiled is not None:
+        shared = summary(compiled.mapped_operators, compiled.operators)
+        reasons = (f"{row.count:>5}  {row.op}: {row.status}" for row in compiled.cpu_rows)
+        return (shared, *reasons)
+    if analysis is None:
+        return ()
+    return (f"{analysis.summary}, predicted", *operator_lines(analysis.cpu_operators))
 
 
 def compiled_text(result: BuildResult) -> str:
