@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-import numpy as np
-
-from edgeq.demo.digits import Digits, downloaded_digits, shipped_digits, train
+from edgeq.demo.digits import Digits, downloaded_digits, shipped_digits, train, write_arrays
 from edgeq_device.errors import ConfigError, EdgeqError, OutputError
 from edgeq_device.files import replacing, write_file
 
@@ -86,10 +84,8 @@ def save_digits(digits: Digits, folder: Path) -> None:
     from PIL import Image
 
     write_file(folder / "labels.txt", "".join(f"{digit}\n" for digit in range(10)).encode())
-    with replacing(folder / "calibration.npz") as (file, _):
-        np.savez(file, x=digits.train_x[:500])
-    with replacing(folder / "test.npz") as (file, _):
-        np.savez(file, x=digits.test_x, y=digits.test_y)
+    write_arrays(folder / "calibration.npz", x=digits.train_x[:500])
+    write_arrays(folder / "test.npz", x=digits.test_x, y=digits.test_y)
     pictures = folder / "pictures"
     make_folder(pictures)
     for number in range(SHOWN):

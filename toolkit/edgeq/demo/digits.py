@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeq_device.errors import InputError, MissingTool, OutputError
-from edgeq_device.files import replacing
+from edgeq_device.files import write_file
 from edgeq_device.tensors import Array
 
 HELD_OUT = 1000
@@ -63,6 +64,13 @@ def downloaded_digits(folder: Path) -> Digits:
         path.unlink(missing_ok=True)
 
 
+def write_arrays(path: Path, **arrays: Array) -> None:
+    """Write a .npz, all of it or nothing; numpy itself leaves half a file on a full disk."""
+    whole = io.BytesIO()
+    np.savez(whole, **arrays)
+    write_file(path, whole.getvalue())
+
+
 def train(digits: Digits, output: Path, epochs: int) -> None:
     """Train the guide's network in a TensorFlow process and save it as ``output`` (.keras).
 
@@ -72,8 +80,7 @@ def train(digits: Digits, output: Path, epochs: int) -> None:
     module = "edgeq.tensorflow_child.digits"
     command = [sys.executable, "-m", module, str(data), str(part), str(epochs)]
     try:
-        with replacing(data) as (file, _):
-            np.savez(file, x=digits.train_x, y=digits.train_y)
+        write_arrays(data, x=digits.train_x, y=digits.train_y)
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         if ended.returncode == 0:
             part.replace(output)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from edgeq_device.errors import MissingTool, OutputError
+from edgeq_device.errors import MissingTool
+from edgeq_device.files import replacing
 
 INK, GREEN, RED, GRAY, BLUE = "#1f2933", "#2f9e62", "#d64545", "#cbd2d9", "#3e7cb1"
 
@@ -26,14 +27,10 @@ def load_pyplot() -> Any:
 
 def save_figure(figure: Any, path: Path) -> None:
     """Write the figure as a PNG and close it; OutputError, and no file, where that fails."""
-    temporary = path.with_name(f".{path.name}.partial.png")
+    how = {"format": "png", "dpi": 120, "bbox_inches": "tight"}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # No date in the file: the same results give the same bytes.
-        figure.savefig(temporary, dpi=120, bbox_inches="tight", metadata={"Software": None})
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(path, f"could not be written ({error.strerror or error})") from error
+        with replacing(path) as (file, _):
+            # No program's name in the file: the same results give the same bytes.
+            figure.savefig(file, metadata={"Software": None}, **how)
     finally:
         load_pyplot().close(figure)
