@@ -54,6 +54,8 @@ class BuildSpec:
     task: str = "auto"
     activation: str = "auto"
     uint8_ends: bool = False
+    approximate: bool = False
+    """Allow rewrites whose answers differ a little, such as of GELU."""
     compiler: str | None = None
     compile_timeout: int = 180
     min_runtime_version: int = 14

@@ -198,7 +198,12 @@ def keep_integer(
         allowed = "integer: the model computes with integers already"
         raise ConfigError("--mode", spec.mode, allowed, hint="give the float model")
     # Float inputs stay: the declared preprocessing was meant for them.
-    told = LegalizeSpec(spec.model, skip=("float-ends",), uint8_ends=spec.uint8_ends)
+    told = LegalizeSpec(
+        spec.model,
+        skip=("float-ends",),
+        approximate=spec.approximate,
+        uint8_ends=spec.uint8_ends,
+    )
     with clock.stage("legalize"):
         if probed is not None:
             probed.result()  # a model that crashes has done so in the child by now
@@ -215,7 +220,7 @@ def _finisher(spec: BuildSpec, done: list[LegalizeReport]) -> Callable[[bytes], 
     def finish(data: bytes) -> bytes:
         if spec.mode != "integer":
             return data
-        legal, report = legalize(data, (), LegalizeSpec(spec.model))
+        legal, report = legalize(data, (), LegalizeSpec(spec.model, approximate=spec.approximate))
         done.append(report)
         return legal
 

@@ -36,6 +36,7 @@ def build(
     task: opt.Task = None,
     activation: opt.Activation = None,
     uint8_ends: opt.Uint8Ends = None,
+    approximate: opt.Approximate = None,
     compiler: opt.Compiler = None,
     compile_timeout: opt.CompileTimeout = None,
     min_runtime_version: opt.MinRuntimeVersion = None,

@@ -28,7 +28,7 @@ def legalize(
     output: Output = None,
     only: opt.Only = None,
     skip: opt.Skip = None,
-    approximate: opt.Approximate = False,
+    approximate: opt.Approximate = None,
     uint8_ends: opt.Uint8Ends = None,
     calibration: Calibration = None,
     show_list: List = False,
@@ -51,7 +51,7 @@ def legalize(
     from edgeq.legalizing import LegalizeRequest, legalize_file
 
     spec = LegalizeSpec(
-        str(model), tuple(only or ()), tuple(skip or ()), approximate, bool(uint8_ends)
+        str(model), tuple(only or ()), tuple(skip or ()), bool(approximate), bool(uint8_ends)
     )
     result = legalize_file(LegalizeRequest(model, output, spec, calibration, force))
     show_legalized(result, as_json=as_json, quiet=quiet)

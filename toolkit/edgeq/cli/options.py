@@ -100,6 +100,6 @@ Skip = Annotated[
     typer.Option("--skip", metavar="NAME", help="not this rewrite; may be repeated"),
 ]
 Approximate = Annotated[
-    bool,
+    Optional[bool],
     typer.Option("--approximate", help="also rewrites whose answers differ a little"),
 ]

@@ -11,10 +11,13 @@ from edgeq.model import add_tensor, operator_code, schema, set_constant, tensor_
 from edgeq_device.tensors import Array
 
 OPTIONS = {
+    "ADD": "AddOptions",
     "CONCATENATION": "ConcatenationOptions",
     "CONV_2D": "Conv2DOptions",
     "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
     "LOGISTIC": "",
+    "MAXIMUM": "MaximumMinimumOptions",
+    "MINIMUM": "MaximumMinimumOptions",
     "MUL": "MulOptions",
     "QUANTIZE": "QuantizeOptions",
     "RELU": "",

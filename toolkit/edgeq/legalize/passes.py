@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgeq.legalize.activations import GELU, HARD_SWISH, LEAKY_RELU
 from edgeq.legalize.dense import DENSE
 from edgeq.legalize.draft import Rewrite
 from edgeq.legalize.ends import UINT8_ENDS
@@ -28,6 +29,9 @@ PASSES: tuple[Rewrite, ...] = (
     TRANSPOSED,
     # Operators that only a CPU would run.
     STRIDED_SLICES,
+    GELU,
+    LEAKY_RELU,
+    HARD_SWISH,
     # The model's face.
     FLOAT_ENDS,
     UINT8_ENDS,

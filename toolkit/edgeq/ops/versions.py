@@ -67,7 +67,8 @@ _NEWER = {
     "EXP": "use another activation, or compute exp outside the model",
     "LOG": "use another activation, or compute log outside the model",
     "SQRT": "compute the square root outside the model, or rewrite the layer without it",
-    "GELU": "use relu, or x * sigmoid(1.702 * x), in place of gelu",
+    "GELU": "use relu, or x * sigmoid(1.702 * x), in place of gelu; with --approximate edgeq "
+    "writes the latter",
     "TRANSPOSE": "version 6 means six dimensions: rewrite the layer with at most four, or move "
     "the transpose out of the model",
     "QUANTIZE": "version 3 means one scale per channel: fold the constant, or convert again "
