@@ -107,7 +107,10 @@ def commands(spec: DemoSpec) -> Iterator[list[str]]:
         *("evaluate", "digits.edgeq", "--data", "test.npz"),
         *("--picture", "confusion.png", "--force"),
     ]
-    yield ["run", "digits.edgeq", "pictures", "--top-k", "3", "--save-dir", "annotated"]
+    yield [
+        *("run", "digits.edgeq", "pictures", "--top-k", "3"),
+        *("--save-dir", "annotated", "--force"),
+    ]
 
 
 def run(command: list[str], folder: Path, output: IO[str] | None) -> None:
