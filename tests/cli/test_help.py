@@ -13,7 +13,10 @@ import pytest
 from tests.cli.conftest import Workshop
 from tests.cli.running import command, done, edgeq, environment, process, refused
 
-COMMANDS = ("build", "compare", "evaluate", "run", "benchmark", "info", "verify", "demo")
+COMMANDS = (
+    *("build", "compare", "evaluate", "compile", "doctor", "legalize", "analyze"),
+    *("run", "benchmark", "info", "verify", "demo"),
+)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -1,7 +1,8 @@
-"""EfficientNet-Lite0 for several tests: TensorFlow takes ten seconds to write it."""
+"""What several tests share: EfficientNet-Lite0, slow to write, and the old runtime."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -35,3 +36,17 @@ def efficientnet(tmp_path_factory: pytest.TempPathFactory) -> SavedNetwork:
         capture_output=True,
     )
     return network
+
+
+@pytest.fixture(scope="session")
+def old_python() -> Path:
+    """The Python with TensorFlow 2.5.3, whose interpreter is like the frozen compiler's."""
+    lanes = Path(os.environ.get("EDGEQ_LANES", ROOT / ".lanes"))
+    python = lanes / "old" / "bin" / "python"
+    works = python.exists() and subprocess.run([python, "-c", ""], check=False).returncode == 0
+    if not works:
+        reason = f"no Python with TensorFlow 2.5.3 in {lanes / 'old'}: run scripts/old-runtime"
+        if os.environ.get("EDGEQ_REQUIRE_LANES") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return python

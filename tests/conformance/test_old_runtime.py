@@ -6,7 +6,6 @@ or fail when ``EDGEQ_REQUIRE_LANES=1``.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -44,19 +43,6 @@ STATIC_ONLY = (
     "dynamic-sized tensors."
 )
 """What edgetpu_compiler 16.0 prints for such a graph, word for word."""
-
-
-@pytest.fixture(scope="session")
-def old_python() -> Path:
-    lanes = Path(os.environ.get("EDGEQ_LANES", ROOT / ".lanes"))
-    python = lanes / "old" / "bin" / "python"
-    works = python.exists() and subprocess.run([python, "-c", ""], check=False).returncode == 0
-    if not works:
-        reason = f"no Python with TensorFlow 2.5.3 in {lanes / 'old'}: run scripts/old-runtime"
-        if os.environ.get("EDGEQ_REQUIRE_LANES") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return python
 
 
 # -- what the old runtime knows -----------------------------------------------------------------
