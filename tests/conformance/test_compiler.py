@@ -44,9 +44,23 @@ def test_every_pair(coral: Path, pairs: list[dict[str, Any]]) -> None:
         assert sum(row.count for row in report.rows) == pair["n_source_ops"]
         assert report.subgraphs == pair["n_edgetpu_custom_ops"]
         cached = report.on_chip_bytes + report.off_chip_bytes
-        assert cached == pytest.approx(
-            pair["parameter_bytes"]["total_in_package"], rel=0.005, abs=8
-        )
+        assert report.figures == "file"
+        assert cached == pair["parameter_bytes"]["total_in_package"]
+        (custom,) = pair["custom_ops"]
+        assert report.min_runtime_version == custom["package"]["min_runtime_version"]
+        (program,) = report.programs
+        assert [
+            (one.type, one.parameter_bytes, one.instruction_bytes, f"{one.caching_token:016x}")
+            for one in program.executables
+        ] == [
+            (
+                one["type"],
+                one["parameters_bytes"],
+                sum(one["instruction_bitstreams_bytes"]),
+                one["parameter_caching_token"],
+            )
+            for one in custom["executables"]
+        ]
 
 
 def test_every_table_names_the_operators_of_the_source(

@@ -14,7 +14,7 @@ from edgeq.compiler.find import NAME, read_version
 from edgeq_device.errors import CompileError, EdgeqError, MissingTool
 
 PLATFORM = "linux/amd64"  # Google's compiler exists for no other
-DOCKERFILE = f"""\
+DOCKERFILE = """\
 FROM debian:bookworm-slim
 RUN apt-get update \\
  && apt-get install -y --no-install-recommends ca-certificates curl gnupg \\
@@ -24,7 +24,7 @@ RUN apt-get update \\
 https://packages.cloud.google.com/apt coral-edgetpu-stable main" \\
     > /etc/apt/sources.list.d/coral-edgetpu.list \\
  && apt-get update \\
- && apt-get install -y --no-install-recommends {NAME} \\
+ && apt-get install -y --no-install-recommends edgetpu-compiler \\
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /work
 """
