@@ -167,6 +167,28 @@ def test_what_is_constant_in_a_float_model_is_computed_ahead() -> None:
     assert [each.rule for each in analysis.operators] == ["computed_ahead", "all_rules_hold"]
 
 
+@pytest.mark.parametrize("is_float", [True, False])
+def test_shapes_are_computed_ahead_where_the_batch_will_be_made_1(is_float: bool) -> None:
+    kind = "float32" if is_float else "int8"
+    tensors = (
+        value("x", 1, 4, dtype=kind),
+        TensorDef("shape", (2,), "int32"),
+        value("y", 1, 4, dtype=kind),
+        value("z", 1, 4, dtype=kind),
+    )
+    operators = (
+        OpDef("SHAPE", (0,), (1,)),
+        OpDef("RESHAPE", (0, 1), (2,), (17, {})),
+        OpDef("TANH", (2,), (3,)),
+    )
+    analysis = found(build(ModelDef((GraphDef(tensors, operators, (0,), (3,)),))))
+    assert [each.rule for each in analysis.operators] == (
+        ["computed_ahead", "all_rules_hold", "all_rules_hold"]
+        if is_float
+        else ["operator_exists", "sizes_are_constant", "all_rules_hold"]
+    )
+
+
 def test_a_compiled_model_is_refused() -> None:
     with pytest.raises(ModelError) as caught:
         found(custom_op_model())

@@ -22,7 +22,7 @@ class Surroundings:
     @cached_property
     def is_float(self) -> bool:
         """True where nothing computes with integers yet: operators are judged as quantized."""
-        graph = self.model.main
+        graph, constant = self.model.main, self._constant_without(())
         results = (
             graph.tensors[index]
             for operator in graph.operators
@@ -32,18 +32,25 @@ class Surroundings:
         return not any(
             each.dtype in ("int8", "uint8", "int16")
             and each.quantization.scales
-            and each.index not in self.fixed
+            and each.index not in constant
             for each in results
         )
 
     @cached_property
     def fixed(self) -> frozenset[int]:
-        """Tensors whose values do not depend on the input: constants and what is made of them."""
+        """Tensors whose values do not depend on the input: constants and what is made of them.
+
+        In a float model shapes too: its batch is made 1 before it is quantized.
+        """
+        return self._constant_without(("SHAPE", "RANK") if self.is_float else ())
+
+    def _constant_without(self, known: tuple[str, ...]) -> frozenset[int]:
+        """The constants and all that is made of them and of the results of ``known``."""
         graph = self.model.main
         found = {each.index for each in graph.tensors if self.model.is_constant(each)}
         for operator in graph.operators:
             operands = [index for index in operator.inputs if index >= 0]
-            if operands and found.issuperset(operands):
+            if operator.op in known or (operands and found.issuperset(operands)):
                 found.update(operator.outputs)
         return frozenset(found)
 
