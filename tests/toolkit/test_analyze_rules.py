@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -220,3 +221,30 @@ def test_what_a_refusal_says(given: One, detail: str | None, remedy: str | None)
     assert found is not None
     assert found[1].detail.startswith(detail)
     assert found[1].remedy.startswith(remedy)
+
+
+def as_float(one: One) -> One:
+    """The same operator before quantization."""
+
+    def plain(tensor: TensorDef | None) -> TensorDef | None:
+        if tensor is None or tensor.dtype != "int8":
+            return tensor
+        data = None if tensor.data is None else tensor.data.astype(np.float32)
+        return replace(tensor, dtype="float32", scale=(), data=data)
+
+    reads, writes = ([plain(each) for each in some] for some in (one.reads, one.writes))
+    return replace(one, reads=tuple(reads), writes=tuple(filter(None, writes)))
+
+
+@pytest.mark.parametrize("given", [conv(channels=8), sliced(stride=2)], ids=lambda one: one.op)
+def test_what_building_rewrites_is_no_obstacle_for_a_float_model(given: One) -> None:
+    assert judge(given.case()) is not None
+    assert judge(as_float(given).case()) is None
+
+
+@pytest.mark.parametrize("given", [conv((2, 1)), pool(1), mean((1, 4, 4, 4), 0, 1), resize(1, 33)])
+def test_other_rules_hold_for_float_models_too(given: One) -> None:
+    whole, float_one = judge(given.case()), judge(as_float(given).case())
+    assert whole is not None
+    assert float_one is not None
+    assert float_one[0].name == whole[0].name

@@ -65,7 +65,12 @@ def strides_are_1(case: Case) -> Refusal | None:
     strides = case.integers(3)
     if all(stride == 1 for stride in strides):
         return None
+    only_pixels = len(strides) == 4 and strides[0] == strides[3] == 1
+    if case.is_float and only_pixels and min(strides) > 0:
+        return None  # building it makes a convolution of it
     remedy = "use space_to_depth, or a strided 1x1 convolution or pooling"
+    if only_pixels:
+        remedy += ": edgeq legalize writes a strided convolution"
     return Refusal(f"they are {shape_text(strides)}", remedy)
 
 
