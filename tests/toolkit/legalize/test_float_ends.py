@@ -60,3 +60,15 @@ def test_floats_that_a_cpu_goes_on_with_stay() -> None:
     after, _ = legalize(before)
     assert (ops(after)[-2][0], ops(after)[-1][0]) == ("DEQUANTIZE", "COS")
     assert parse_model(after, "m").output_specs()[0].dtype == "float32"
+
+
+def test_numbers_that_are_only_rounded_on_the_way_are_no_integer_body() -> None:
+    net = Network()
+    rounded = net.op("QUANTIZE", [net.input("x", (1, 4))], ("q", (1, 4)))
+    tensor = net.graph.tensors[rounded]
+    tensor.type = net.tables.TensorType.INT8
+    tensor.quantization = net.tables.QuantizationParametersT()
+    tensor.quantization.scale = np.array([0.05], np.float32)
+    tensor.quantization.zeroPoint = np.array([0], np.int64)
+    before = net.build(net.op("DEQUANTIZE", [rounded], ("y", (1, 4)), version=2))
+    assert legalize(before)[0] == before

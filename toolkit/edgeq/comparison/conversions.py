@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from edgeq import quantize
 from edgeq.config import BuildSpec
 from edgeq.frontends import Source
-from edgeq.quantize import InputPlan, InputSamples, QuantSpec
+from edgeq.legalize import LegalizeSpec, legalize
+from edgeq.quantize import InputPlan, InputSamples, QuantSpec, as_it_is
 from edgeq_device.errors import EdgeqError
 from edgeq_device.tflite import Model
 
@@ -31,12 +32,17 @@ def convert(
 ) -> Conversion:
     """The conversion in ``mode``; ``unavailable`` holds the reason where it cannot be made."""
     plans = tuple(quantize.floats(one.preprocessing) for one in samples)
+
+    def legal(data: bytes) -> bytes:
+        return legalize(data, (), LegalizeSpec(spec.model))[0]
+
     try:
         if mode == "float":
             return Conversion(mode, source.float_model(), "none", plans)
         if mode == "dynamic":
             return Conversion(mode, source.convert("dynamic"), "tflite-converter", plans)
-        told = QuantSpec(spec.model, mode, spec.engine, spec.threads)
+        finish = legal if mode == "integer" else as_it_is
+        told = QuantSpec(spec.model, mode, spec.engine, spec.threads, finish)
         data, report = quantize.quantize(source, samples, told)
         return Conversion(mode, data, report.engine, report.plans)
     except EdgeqError as error:

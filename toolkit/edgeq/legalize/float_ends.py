@@ -15,7 +15,13 @@ SHIFT = 128
 """uint8 value = int8 value + 128, where the scale is the same."""
 
 
+MOVES = ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "TRANSPOSE")
+"""Operators that compute nothing: between float ends they are no integer body."""
+
+
 def _apply(draft: Draft) -> tuple[Touched, ...]:
+    if not _has_integer_body(draft):
+        return ()
     touched = []
     readers = draft.readers()
     outputs = {int(index) for index in draft.graph.outputs}
@@ -29,6 +35,14 @@ def _apply(draft: Draft) -> tuple[Touched, ...]:
         if is_end and place not in tail and not readers.get(result):
             touched += _output(draft, operator)
     return tuple(touched)
+
+
+def _has_integer_body(draft: Draft) -> bool:
+    return any(
+        draft.op(operator) not in MOVES and _fits(draft.tensor(index))
+        for operator in draft.operators
+        for index in operator.outputs
+    )
 
 
 def _is_float(draft: Draft, index: int) -> bool:

@@ -9,6 +9,7 @@ from edgeq.legalize.ends import UINT8_ENDS
 from edgeq.legalize.external_buffers import EXTERNAL_BUFFERS
 from edgeq.legalize.float_ends import FLOAT_ENDS
 from edgeq.legalize.grouped import GROUPED
+from edgeq.legalize.means import MEANS
 from edgeq.legalize.redundant import REDUNDANT
 from edgeq.legalize.static_batch import STATIC_BATCH
 from edgeq.legalize.strided_slices import STRIDED_SLICES
@@ -29,6 +30,7 @@ PASSES: tuple[Rewrite, ...] = (
     TRANSPOSED,
     # Operators that only a CPU would run.
     STRIDED_SLICES,
+    MEANS,
     GELU,
     LEAKY_RELU,
     HARD_SWISH,

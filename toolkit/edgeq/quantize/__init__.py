@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgeq.quantize.engines import QuantReport, QuantSpec, quantize
+from edgeq.quantize.engines import QuantReport, QuantSpec, as_it_is, quantize
 from edgeq.quantize.plan import InputPlan, floats, given
 from edgeq.quantize.samples import GraphSamples, InputSamples, spread
 
@@ -12,6 +12,7 @@ __all__ = [
     "InputSamples",
     "QuantReport",
     "QuantSpec",
+    "as_it_is",
     "floats",
     "given",
     "quantize",

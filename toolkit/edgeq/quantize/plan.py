@@ -129,7 +129,9 @@ def in_scale(preprocessing: Preprocessing) -> InputPlan | None:
         scale=1 / std,
         zero_point=zero_point,
         error=abs(mean - zero_point) / std,
-        sentence=f"folded into the input: scale {1 / std:.6g}, zero point {zero_point}",
+        sentence="pixels 0 to 255 go in as they are"
+        if preprocessing.is_identity
+        else f"folded into the input: scale {1 / std:.6g}, zero point {zero_point}",
     )
 
 
