@@ -72,7 +72,7 @@ def _memory(what: str, found: dict[str, Any], target: float) -> Figure:
 
 def _closeness(name: str, close: dict[str, Any], network: str) -> Iterator[Figure]:
     ours, guides = close[f"{network}_edgeq"], close[f"{network}_guide"]
-    points = 100 * (ours["share"] - guides["share"])
+    points = round(100 * (ours["share"] - guides["share"]), 6)
     yield Figure(
         f"{name}, class of float on 200 test crops",
         f"{ours['share']:.1%}",
