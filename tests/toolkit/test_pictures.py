@@ -98,7 +98,7 @@ def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
 def test_a_picture_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     target = tmp_path / "folder.png"
     target.mkdir()
-    with pytest.raises(OutputError, match=r"folder\.png: could not be written"):
+    with pytest.raises(OutputError, match=r"folder\.png: cannot be written"):
         confusion_picture(evaluation(2), (), target)
     assert list(tmp_path.iterdir()) == [target]
     assert not drawing.load_pyplot().get_fignums()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
 
 from edgeq.calibration import CalibrationOptions, CalibrationSet, load_calibration
 from edgeq.config import BuildSpec
@@ -10,7 +14,7 @@ from edgeq.frontends import Source
 from edgeq.quantize import InputSamples
 from edgeq_device.errors import ConfigError, ModelError
 from edgeq_device.progress import Progress
-from edgeq_device.runtime import Probe
+from edgeq_device.runtime import Probe, probe
 from edgeq_device.transforms import Preprocessing
 
 
@@ -44,6 +48,46 @@ def refuse_unless_it_runs(spec: BuildSpec, probe: Probe) -> None:
     """ModelError for a float model that no interpreter here can run: it cannot be calibrated."""
     if not probe.runs:
         raise ModelError(spec.model, f"cannot be run: {probe.reason}", hint="give the Keras model")
+
+
+class Trial:
+    """A .tflite that is tried in a child process beside other work.
+
+    Closing it, or leaving its ``with`` block, ends the child where nobody waits for it any more.
+    """
+
+    def __init__(self, model: Path) -> None:
+        self._closed = False
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pool = ThreadPoolExecutor(1)
+        self._probe = self._pool.submit(probe, model, started=self._keep)
+
+    def result(self) -> Probe:
+        """Wait for the answer; raises what `edgeq_device.runtime.probe` raises."""
+        return self._probe.result()
+
+    def close(self) -> None:
+        """End the child if it still runs; safe to call again."""
+        self._closed = True
+        if self._process is not None:
+            self._process.kill()
+        self._pool.shutdown()
+
+    def __enter__(self) -> Trial:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _keep(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        if self._closed:
+            process.kill()
 
 
 def picture_reading(spec: BuildSpec) -> Preprocessing | None:

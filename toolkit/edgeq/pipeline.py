@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,11 +16,10 @@ from edgeq.compiler import CompileOptions, CompileReport, compile_model, find_co
 from edgeq.config import BuildSpec
 from edgeq.frontends import Source
 from edgeq.legalize import LegalizeReport, LegalizeSpec, legalize
-from edgeq.loading import for_source, input_samples, read_samples, refuse_unless_it_runs
+from edgeq.loading import Trial, for_source, input_samples, read_samples, refuse_unless_it_runs
 from edgeq.pack import PackReport, pack
 from edgeq.parts import Ingredients, Quantized, assemble, class_count
 from edgeq.quantize import QuantReport, QuantSpec
-from edgeq_device import runtime
 from edgeq_device.errors import ConfigError, MissingTool
 from edgeq_device.files import check_output, write_file
 from edgeq_device.progress import Progress, silent
@@ -87,10 +85,10 @@ def build(spec: BuildSpec, *, progress: Progress = silent) -> BuildResult:
     clock = _Clock()
     with clock.stage("load"):
         source = frontends.open_source(spec.model, progress=progress)
-    with source, ThreadPoolExecutor(1) as pool:
+    # A stranger's .tflite meets an interpreter first in a child; samples are read meanwhile.
+    trial = Trial(Path(spec.model)) if source.kind == "tflite" else nullcontext()
+    with source, trial as probed:
         spec = for_source(spec, source)
-        # A stranger's .tflite meets an interpreter first in a child; samples are read meanwhile.
-        probed = pool.submit(runtime.probe, Path(spec.model)) if source.kind == "tflite" else None
         model = prepare(spec, source, clock, probed, progress)
         with clock.stage("check"):
             parsed = parse_model(model.data, spec.model)
@@ -157,7 +155,7 @@ def prepare(
     spec: BuildSpec,
     source: Source,
     clock: _Clock,
-    probed: Future[Probe] | None,
+    probed: Trial | None,
     progress: Progress,
 ) -> Quantized:
     """The model in the mode that was asked for: as given, converted or quantized."""
@@ -190,9 +188,7 @@ def prepare(
     return Quantized(data, spec.mode, report, samples, calibration)
 
 
-def keep_integer(
-    spec: BuildSpec, source: Source, clock: _Clock, probed: Future[Probe] | None
-) -> Quantized:
+def keep_integer(spec: BuildSpec, source: Source, clock: _Clock, probed: Trial | None) -> Quantized:
     """An integer .tflite with the same answers: as it is, but for what the compiler asks."""
     if spec.mode != "integer":
         allowed = "integer: the model computes with integers already"

@@ -8,12 +8,14 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from edgeq_device.errors import MissingTool
 from edgeq_device.runtime import quiet
 
+Started = Callable[["subprocess.Popen[bytes]"], object]
 _MARK = b"edgeq-child: "
 _START = """
 import sys, json
@@ -36,11 +38,19 @@ class Ending:
     stderr: str
 
 
-def call(function: str, arguments: dict[str, Any], *, given: bytes, timeout: float) -> Ending:
+def call(
+    function: str,
+    arguments: dict[str, Any],
+    *,
+    given: bytes,
+    timeout: float,
+    started: Started | None = None,
+) -> Ending:
     """Call ``function`` ("package.module:name") with ``arguments`` in a new Python process.
 
-    ``given`` is its stdin. The function's result must be JSON values. ``$EDGEQ_PYTHON`` replaces
-    the interpreter of the child (a command line, such as an emulator's); MissingTool if that fails.
+    ``given`` is its stdin; ``started`` is told the process, to end it early. The function's
+    result must be JSON values. ``$EDGEQ_PYTHON`` replaces the interpreter of the child (a command
+    line, such as an emulator's); MissingTool if that fails.
     """
     command = [
         *_python(),
@@ -56,6 +66,8 @@ def call(function: str, arguments: dict[str, Any], *, given: bytes, timeout: flo
         process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)
     except OSError as error:
         raise MissingTool(command[0], f"cannot be started: {error.strerror}") from error
+    if started:
+        started(process)
     try:
         out, err = process.communicate(given, timeout)
     except subprocess.TimeoutExpired:

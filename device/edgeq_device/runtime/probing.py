@@ -25,13 +25,19 @@ class Probe:
 
 
 def probe(
-    model: Path | bytes, *, name: str = "", runtime: str | None = None, timeout: float = 60.0
+    model: Path | bytes,
+    *,
+    name: str = "",
+    runtime: str | None = None,
+    timeout: float = 60.0,
+    started: child.Started | None = None,
 ) -> Probe:
     """Load the model, allocate and run it once on zeros in a child process.
 
-    ``name`` stands for the model in errors (default: its path). A custom operator that no CPU
-    has is an answer, not an error. ModelError where the interpreter refuses the model, crashes or
-    does not end within ``timeout`` seconds; MissingTool without a runtime.
+    ``name`` stands for the model in errors (default: its path); ``started`` is told the process,
+    to end it early. A custom operator that no CPU has is an answer, not an error. ModelError
+    where the interpreter refuses the model, crashes or does not end within ``timeout`` seconds;
+    MissingTool without a runtime.
     """
     found = find_runtime(runtime)
     if isinstance(model, Path):
@@ -45,6 +51,7 @@ def probe(
         {"name": name, "runtime": found.name},
         given=model,
         timeout=timeout,
+        started=started,
     )
     if ending.problem:
         raise ModelError(
