@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.bulk import BulkModel
-from edgeq.calibration import load_dataset
+from edgeq.calibration import Dataset, load_dataset
 from edgeq.config import BuildSpec
 from edgeq.evaluate import Evaluation, evaluate
 from edgeq_device.bundle import InputInfo
-from edgeq_device.errors import ConfigError, ModelError
+from edgeq_device.errors import CalibrationError, ConfigError, ModelError
 from edgeq_device.progress import Progress, silent
 from edgeq_device.runner import Deployment, converter, open_deployment
 from edgeq_device.runtime import LoadOptions
@@ -63,6 +63,7 @@ def judge(spec: JudgeSpec, *, progress: Progress = silent) -> Verdict:
         tuple(info.preprocessing for info in inputs),
         threads=spec.threads,
     )
+    check_classes(dataset, spec, predictor.classes)
     bulk.expect(len(dataset))
     found = evaluate(
         predictor,
@@ -88,6 +89,18 @@ def judge(spec: JudgeSpec, *, progress: Progress = silent) -> Verdict:
         },
         warnings=tuple(filter(None, (*dataset.warnings, doubt))),
     )
+
+
+def check_classes(dataset: Dataset, spec: JudgeSpec, classes: int) -> None:
+    """CalibrationError where folders go by their order, but are not as many as the classes."""
+    folders = len(dataset.class_names)
+    if dataset.matched_by == "sorted order" and folders != classes:
+        raise CalibrationError(
+            spec.data,
+            f"{folders} class folders, but the model has {classes} classes and no labels to find "
+            "them by",
+            hint="give the labels with --labels, each folder named as its label",
+        )
 
 
 def declared_inputs(model: Deployment, spec: JudgeSpec) -> tuple[InputInfo, ...]:
@@ -121,6 +134,11 @@ class _Predictor:
                 "one of class scores, [1, classes]",
                 hint="evaluate a classifier",
             )
+
+    @property
+    def classes(self) -> int:
+        """How many classes the model tells apart."""
+        return self.model.single.outputs[0].shape[1]
 
     def predict(self, arrays: tuple[Array, ...]) -> Array:
         """Raw inputs, each [N, ...] -> scores [N, classes]."""

@@ -14,6 +14,7 @@ from edgeq import contract, frontends, quantize
 from edgeq.analyze import Analysis, analyze
 from edgeq.compiler import CompileOptions, CompileReport, compile_model, find_compiler
 from edgeq.config import BuildSpec
+from edgeq.doubts import doubts
 from edgeq.frontends import Source
 from edgeq.legalize import LegalizeReport, LegalizeSpec, legalize
 from edgeq.loading import Trial, for_source, input_samples, read_samples, refuse_unless_it_runs
@@ -113,7 +114,7 @@ def build(spec: BuildSpec, *, progress: Progress = silent) -> BuildResult:
         compiled=compiled,
         compile_skipped=skipped,
         analysis=analyze(parsed) if model.mode == "integer" else None,
-        warnings=_warnings(source, model, doubt),
+        warnings=(*_warnings(source, model, doubt), *doubts(made, bundle.manifest)),
         stages=tuple(clock.stages),
     )
 

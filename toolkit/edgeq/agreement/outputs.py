@@ -40,6 +40,8 @@ class OutputAgreement:
     """True where the error is no more than the output's own rounding."""
     is_whole: bool = False
     """True where the output is whole numbers by nature, which have no scale."""
+    classes_seen: int | None = None
+    """How many different classes the float model gave; None where it gives none."""
 
     @property
     def is_fine(self) -> bool:
@@ -98,7 +100,13 @@ def compare_output(
         top1=top1,
         is_rounding=is_own_rounding(wanted, noise, step),
         is_whole=is_whole,
+        classes_seen=None if top1 is None or is_whole else count_classes(wanted),
     )
+
+
+def count_classes(wanted: Array) -> int:
+    """How many different largest classes there are among the samples [N, ..., classes]."""
+    return len(np.unique(wanted.reshape(len(wanted), -1).argmax(axis=1)))
 
 
 def is_own_rounding(wanted: Array, noise: Array, step: float) -> bool:

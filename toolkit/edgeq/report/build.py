@@ -28,6 +28,8 @@ def build_json(result: BuildResult) -> dict[str, Any]:
         "compiler_version": compiled.compiler_version if compiled else None,
         "mode": result.model.mode,
         "source": result.source_kind,
+        "task": result.bundle.manifest.task,
+        "activation": result.bundle.manifest.activation,
         "engine": report.engine,
         "engine_reason": report.reason,
         "inputs": [
@@ -92,6 +94,7 @@ def build_lines(result: BuildResult) -> tuple[str, ...]:
         lines.append(f"  Input        {spec_text(spec)}")
         lines.append(f"               {plan.sentence}")
     lines += [f"  Output       {spec_text(spec)}" for spec in result.outputs]
+    lines.append(f"  Task         {task_text(result)}")
     lines += agreement_lines(report.agreement)
     for allowed in result.contract.allowances:
         where = ", ".join(allowed.operators or allowed.tensors)
@@ -104,6 +107,17 @@ def build_lines(result: BuildResult) -> tuple[str, ...]:
     lines += placement_lines(result)
     lines.append(f"Next: edgeq run {result.bundle.path} INPUT")
     return tuple(lines)
+
+
+def task_text(result: BuildResult) -> str:
+    """What the outputs are taken for, and what is still done to them."""
+    manifest = result.bundle.manifest
+    if manifest.task != "classify":
+        return manifest.task
+    done = "scores as they are"
+    if manifest.activation != "none":
+        done = f"{manifest.activation} applied to the scores"
+    return f"classify, {done} (--task raw gives plain numbers)"
 
 
 def agreement_lines(agreement: Agreement | None) -> list[str]:
