@@ -64,6 +64,23 @@ def test_samples_can_be_given(model: Path, tmp_path: Path) -> None:
     assert "holds float32 ['N', 8, 8, 4] for input 'x', which takes uint8" in ended.stderr
 
 
+@pytest.mark.conformance
+def test_a_compiled_model_is_refused(coral: Path, tmp_path: Path) -> None:
+    compiled = next((coral / "models").rglob("*_edgetpu.tflite"))
+    ended = edgeq("legalize", compiled, "-o", tmp_path / "out.tflite")
+    assert ended.code == 1
+    assert "is already compiled for the Edge TPU" in ended.stderr
+    assert "give the .tflite that it was compiled from" in ended.stderr
+
+
+def test_a_damaged_file_is_refused(model: Path, tmp_path: Path) -> None:
+    model.write_bytes(model.read_bytes()[:900])
+    ended = edgeq("legalize", model, "-o", tmp_path / "out.tflite")
+    assert ended.code == 1
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "out.tflite").exists()
+
+
 def test_nothing_is_overwritten_without_force(model: Path) -> None:
     ended = edgeq("legalize", model, "-o", model)
     assert ended.code == 1

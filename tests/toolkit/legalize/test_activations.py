@@ -53,3 +53,12 @@ def test_the_largest_side_of_a_steep_slope_is_the_leaky_one() -> None:
     after, report = legalize(before, (), APPROXIMATE)
     assert "MINIMUM" in [op for op, _ in ops(after)]
     assert report.rewrites[0].max_steps <= 2
+
+
+@pytest.mark.parametrize("alpha", [0.0, -0.3])
+def test_slopes_of_zero_and_below(alpha: float) -> None:
+    before = quantized(network("LEAKY_RELU", alpha=alpha))
+    after, report = legalize(before, (), APPROXIMATE)
+    assert "MAXIMUM" in [op for op, _ in ops(after)]
+    assert report.undone == ()
+    assert report.rewrites[0].max_steps <= 1

@@ -114,7 +114,7 @@ def _computed(draft: Draft, source: int, name: str, scale: float, zero: int) -> 
 
 def _factor(draft: Draft, name: str, value: float) -> int:
     """Add a constant number as int8."""
-    stored = ONE if value >= 0 else -ONE
+    stored = ONE * int(np.sign(value))
     index = add_tensor(draft.model, draft.graph, name, np.array([stored], np.int8))
     draft.tensor(index).quantization = _quantization(abs(value) / ONE or 1.0, 0)
     return index

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.model import EditableModel, operator_name, tensor_name
+from edgeq.model import EditableModel, operator_name, read, tensor_name
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,19 @@ class LegalizeSpec:
     """Allow rewrites whose answers differ, each with its measured error."""
     uint8_ends: bool = False
     """Give int8 ends uint8 ones too."""
+
+
+def opened(data: bytes, name: str) -> EditableModel:
+    """The model as objects; lists that its writer left out are there and empty."""
+    model = read(data, name)
+    for graph in model.subgraphs:
+        for field in ("tensors", "operators"):
+            setattr(graph, field, list(getattr(graph, field) or ()))
+        for holder in (graph, *graph.operators):
+            for field in ("inputs", "outputs"):
+                if getattr(holder, field) is None:
+                    setattr(holder, field, np.zeros(0, np.int32))
+    return model
 
 
 @dataclass
@@ -78,8 +91,7 @@ class Draft:
 
     def touched(self, operator: Any) -> Touched:
         """How a report names the operator."""
-        outputs = [] if operator.outputs is None else list(operator.outputs)
-        name = tensor_name(self.tensor(outputs[0])) if outputs else ""
+        name = tensor_name(self.tensor(operator.outputs[0])) if len(operator.outputs) else ""
         return Touched(self.op(operator), name)
 
 

@@ -8,6 +8,7 @@ from edgeq.legalize.draft import Rewrite
 from edgeq.legalize.ends import UINT8_ENDS
 from edgeq.legalize.external_buffers import EXTERNAL_BUFFERS
 from edgeq.legalize.float_ends import FLOAT_ENDS
+from edgeq.legalize.fused_activations import FUSED_ACTIVATIONS
 from edgeq.legalize.grouped import GROUPED
 from edgeq.legalize.means import MEANS
 from edgeq.legalize.redundant import REDUNDANT
@@ -29,6 +30,7 @@ PASSES: tuple[Rewrite, ...] = (
     DENSE,
     TRANSPOSED,
     # Operators that only a CPU would run.
+    FUSED_ACTIVATIONS,
     STRIDED_SLICES,
     MEANS,
     GELU,

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgeq.legalize.check import FLOAT_ROUNDING, Sample, apart
-from edgeq.legalize.draft import Draft, LegalizeSpec, Rewrite, Touched
+from edgeq.legalize.draft import Draft, LegalizeSpec, Rewrite, Touched, opened
 from edgeq.legalize.passes import PASSES
-from edgeq.model import drop_dead_parts, read, write
+from edgeq.model import drop_dead_parts, write
 from edgeq_device.errors import ConfigError, EdgeqError
 from edgeq_device.tflite import parse_model
 
@@ -58,7 +58,7 @@ def legalize(
     for a rewrite that does not exist, ModelError where the model cannot be made static.
     """
     spec = spec or LegalizeSpec()
-    draft = Draft(read(data, spec.name), data, spec)
+    draft = Draft(opened(data, spec.name), data, spec)
     applied: list[Applied] = []
     undone: list[Undone] = []
     for rewrite in wanted(spec, passes):
@@ -70,7 +70,7 @@ def legalize(
         reason, steps = _judge(draft, after, samples, rewrite)
         if reason:
             undone.append(Undone(rewrite.name, touched, reason))
-            draft = Draft(read(draft.data, spec.name), draft.data, spec)
+            draft = Draft(opened(draft.data, spec.name), draft.data, spec)
         else:
             applied.append(Applied(rewrite.name, touched, steps))
             draft.data = after

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgeq.legalize.draft import Draft, Rewrite, Touched
-from edgeq.model import operator_name, read
+from edgeq.legalize.draft import Draft, Rewrite, Touched, opened
+from edgeq.model import operator_name
 from edgeq.static import make_static
 
 
@@ -12,7 +12,7 @@ def _apply(draft: Draft) -> tuple[Touched, ...]:
     if static == draft.data:
         return ()
     before = draft.model
-    draft.model = read(static, draft.spec.name)
+    draft.model = opened(static, draft.spec.name)
     gone = [
         operator
         for operator in before.subgraphs[0].operators
