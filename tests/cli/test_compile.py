@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edgeq_device.tflite import parse_model
 from tests.cli.running import Ended, done, edgeq, files_in, refused
 from tests.device.factories import conv_classifier
 from tests.toolkit.test_compiler import STAND_IN, twin
@@ -88,6 +89,24 @@ def test_a_refusal_leaves_the_log_and_a_document(place: Path) -> None:
     assert document["log"] == (place / "a_edgetpu.log").read_text()
     assert "error: a.tflite: operator EXP version 2" in ended.stderr
     assert not (place / "a_edgetpu.tflite").exists()
+
+
+def test_a_failure_without_a_reason_is_searched(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = parse_model(conv_classifier(), "a").subgraphs[0]
+    culprit = graph.operators[2]
+    monkeypatch.setenv("EDGEQ_FAKE_BREAKS", graph.tensors[culprit.outputs[0]].name)
+    ended = compile("a.tflite", "--json", mode="breaks")
+    assert ended.code == 1
+    found = ended.document["search"]
+    assert (found["operator"], found["op"], found["finished"]) == (2, culprit.op, True)
+    sentence = f"a.tflite: the compiler gave no reason; it stumbles on operator 2 ({culprit.op}, "
+    assert ended.document["cause"].startswith(sentence)
+    assert "for 300 s at most (--search-budget)" in ended.stderr
+    ended = compile("a.tflite", "--json", "--search-budget", 0, mode="breaks")
+    assert ended.document["search"] is None
+    assert ended.document["cause"] == "a.tflite: the compiler gave no reason"
 
 
 def test_garbage_keeps_the_text(place: Path) -> None:

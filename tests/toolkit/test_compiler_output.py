@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edgeq.compiler import (
     OperatorRow,
 )
-from edgeq.compiler.failures import CATALOGUE, diagnose
+from edgeq.compiler.failures import CATALOGUE, diagnose, is_random, link_for
 from edgeq.compiler.output import ModelBlock, read_output, read_rows
 from tests.toolkit import compiler_logs as logs
 
@@ -223,3 +223,74 @@ class TestDiagnose:
         assert re.fullmatch(r"(edgetpu|libedgetpu|tensorflow)#\d+", thread)
         assert remedy
         assert cause.count("{") <= pattern.count("(")
+
+
+SEARCHED = """\
+Edge TPU Compiler version 16.0.384591198
+Searching for valid delegate with step 1
+Try to compile segment with 534 ops
+Started a compilation timeout timer of 180 seconds.
+ERROR: Restored original execution plan after delegate application failure.
+Compilation failed: Compilation failed due to large activation tensors in model.
+Compilation child process completed within timeout period.
+Compilation failed!\x20
+Try to compile segment with 533 ops
+Intermediate tensors: StatefulPartitionedCall:11,a;b/Relu;c:0
+Started a compilation timeout timer of 180 seconds.
+"""
+
+
+class TestSearchAndUnknownLines:
+    def test_attempts_of_the_search(self) -> None:
+        said = read_output(SEARCHED)
+        assert [(one.operators, one.intermediate_tensors) for one in said.attempts] == [
+            (534, ()),
+            (533, ("StatefulPartitionedCall:11", "a;b/Relu;c:0")),
+        ]
+        assert said.unknown_lines == ()
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            logs.TWO_SUBGRAPHS,
+            logs.WITHOUT_TABLE,
+            logs.TWO_MODELS,
+            logs.SECOND_SEGMENT_FAILS,
+            logs.VERSION_15,
+            logs.VERSION_2_0,
+            logs.NOTHING_MAPPED,
+            logs.START + "Compilation timeout. This is usually caused by large activations.\n"
+            "Compilation failed! \n",
+            "Edge TPU Compiler version 14.1.317412892\n\nInternal compiler error. Aborting! \n",
+        ],
+    )
+    def test_every_line_of_real_logs_is_known(self, text: str) -> None:
+        assert read_output(text).unknown_lines == ()
+
+    def test_other_lines_are_kept_word_for_word(self) -> None:
+        odd = "  libc++abi: something new: 7 "
+        said = read_output(f"{logs.START}{odd}\n{logs.END}")
+        assert said.unknown_lines == (odd,)
+
+
+def test_links_lead_to_public_threads() -> None:
+    assert link_for("Compilation timeout.") == "https://github.com/google-coral/edgetpu/issues/686"
+    assert (
+        link_for("bias_scale) <= 1e-6") == "https://github.com/tensorflow/tensorflow/issues/36705"
+    )
+    assert link_for("Model could not be parsed") == (
+        "https://github.com/google-coral/libedgetpu/issues/71"
+    )
+    assert link_for("all is well") == ""
+
+
+@pytest.mark.parametrize(
+    ("log", "major", "random"),
+    [
+        ("Internal compiler error. Aborting! ", 14, True),
+        ("Internal compiler error. Aborting! ", 16, False),
+        ("Model not quantized", 14, False),
+    ],
+)
+def test_only_old_versions_fail_at_random(log: str, major: int, random: bool) -> None:
+    assert is_random(log, major) is random

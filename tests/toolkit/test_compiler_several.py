@@ -65,7 +65,6 @@ class TestFlags:
             ({"search_step": 0}, 1, "--search-step"),
             ({"timeout": 0}, 1, "--timeout"),
             ({"intermediate_tensors": (("a",),)}, 2, "--intermediate-tensors"),
-            ({"intermediate_tensors": (("a:0",),)}, 1, "--intermediate-tensors"),
         ],
     )
     def test_contradictions(self, changes: dict[str, object], count: int, option: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -12,8 +13,10 @@ from edgeq.cli import options as opt
 from edgeq_device import console
 
 if TYPE_CHECKING:
-    from edgeq.compiler import CompileOptions, CompileReport
+    from edgeq.compiler import CompileOptions, CompileReport, Stumble
+    from edgeq_device.errors import CompileError
 
+LOG_START = b"Edge TPU Compiler version"
 Models = Annotated[
     list[Path], typer.Argument(metavar="MODEL...", help="integer .tflite files, in this order")
 ]
@@ -48,6 +51,13 @@ Subgraphs = Annotated[
     bool,
     typer.Option("--multiple-subgraphs", help="allow several parts on the Edge TPU (mostly slow)"),
 ]
+Budget = Annotated[
+    int,
+    typer.Option(
+        "--search-budget",
+        help="seconds to look for the operator of a failure without a reason; 0: do not look",
+    ),
+]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="compile anew, and keep nothing")]
 
 
@@ -62,6 +72,7 @@ def compile(  # noqa: A001 - the command's name
     search_delegate: Search = False,
     search_step: Step = 1,
     multiple_subgraphs: Subgraphs = False,
+    search_budget: Budget = 300,
     no_cache: NoCache = False,
     force: opt.Force = False,
     as_json: opt.Json = False,
@@ -83,7 +94,8 @@ def compile(  # noqa: A001 - the command's name
     )
     targets = targets_of(models, options, output)
     check_targets(targets, force=force)
-    reports = compiled(models, options, as_json=as_json, log=log_of(targets[0]), quiet=quiet)
+    told = Telling(log_of(targets[0]), as_json=as_json, quiet=quiet, search_budget=search_budget)
+    reports = compiled(models, options, told)
     for report, target in zip(reports, targets, strict=True):
         write_result(report, target)
     show(reports, targets, as_json=as_json, quiet=quiet)
@@ -102,12 +114,24 @@ def targets_of(models: list[Path], options: CompileOptions, output: Path | None)
 
 
 def check_targets(targets: list[Path], *, force: bool) -> None:
-    """ConfigError where a result or its log exists and may not be overwritten."""
+    """ConfigError where a result exists and may not be overwritten, or another's file is its log.
+
+    The log of an earlier compilation, such as one that failed, may be.
+    """
     from edgeq_device.files import check_output
 
     for target in targets:
+        log = log_of(target)
         check_output(target, "-o", force=force)
-        check_output(log_of(target), "-o", force=force)
+        check_output(log, "-o", force=force or is_our_log(log))
+
+
+def is_our_log(path: Path) -> bool:
+    """True for a file that an earlier compilation left."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(LOG_START)) in (LOG_START, b"")
 
 
 def log_of(target: Path) -> Path:
@@ -115,8 +139,18 @@ def log_of(target: Path) -> Path:
     return target.with_suffix(".log")
 
 
+@dataclass(frozen=True)
+class Telling:
+    """What a refusal leaves, and how it is told."""
+
+    log: Path
+    as_json: bool
+    quiet: bool
+    search_budget: int
+
+
 def compiled(
-    models: list[Path], options: CompileOptions, *, as_json: bool, log: Path, quiet: bool
+    models: list[Path], options: CompileOptions, told: Telling
 ) -> tuple[CompileReport, ...]:
     """The reports; a refusal leaves its log, and its document where JSON is asked for."""
     from edgeq.compiler import compile_models, read_version
@@ -126,19 +160,44 @@ def compiled(
     from edgeq_device.files import write_file
 
     try:
-        with progress_bars(wanted=not quiet) as progress:
+        with progress_bars(wanted=not told.quiet) as progress:
             reports = compile_models(models, options, progress=progress)
         for report, model in zip(reports, models * options.segments, strict=True):
             if not report.ok:
                 raise report.refusal(model)
     except CompileError as error:
-        write_file(log, error.log.encode("utf-8", "replace"))
-        if as_json:
-            typer.echo(json.dumps(failure_json(error, read_version(error.log))))
-        elif not quiet:
-            console.say(f"the compiler's words are in {log}")
-        raise
+        write_file(told.log, error.log.encode("utf-8", "replace"))
+        found = stumble(models, options, error, told)
+        if found is not None:
+            (model,) = models
+            cause = f"{str(error).removeprefix(f'{model}: ')}; {found.sentence}"
+            error = CompileError(model, cause, log=error.log, hint=error.hint)
+        if told.as_json:
+            typer.echo(json.dumps(failure_json(error, read_version(error.log), found)))
+        elif not told.quiet:
+            console.say(f"the compiler's words are in {told.log}")
+        raise error from None
     return reports
+
+
+def stumble(
+    models: list[Path], options: CompileOptions, error: CompileError, told: Telling
+) -> Stumble | None:
+    """The operator that a single model fails on, where the compiler does not say it."""
+    from edgeq.compiler import find_stumble, is_unexplained
+    from edgeq.console import progress_bars
+
+    plain = options.segments == 1 and not options.intermediate_tensors
+    wanted = plain and len(models) == 1 and told.search_budget > 0
+    if not wanted or not is_unexplained(error.log):
+        return None
+    if not told.quiet:
+        console.say(
+            "looking for the operator that the compiler stumbles on, for "
+            f"{told.search_budget} s at most (--search-budget)"
+        )
+    with progress_bars(wanted=not told.quiet) as progress:
+        return find_stumble(models[0], options, told.search_budget, progress=progress)
 
 
 def write_result(report: CompileReport, target: Path) -> None:

@@ -165,7 +165,11 @@ _REPOSITORIES = {
 }
 _EXPLAINED = (
     r"Didn't find op|builtin_code out of range|static-sized|unresolved custom op|Regular TensorFlow"
-    r"|Model not quantized|bias_scale|intermediate_tensors|Tflite interpreter"
+    r"|Model not quantized|bias_scale|intermediate_tensors|Tflite interpreter|'tfl\.\w+' op"
+)
+_UNEXPLAINED = (
+    r"Compilation failed|Compilation timeout|Internal compiler error|Segmentation fault"
+    r"|terminating with uncaught exception"
 )
 _RANDOM = re.compile(r"Internal compiler error")
 _LAST_RANDOM = 15  # no report of failures at random is known for 16.0
@@ -186,8 +190,8 @@ def is_random(log: str, major: int) -> bool:
 
 
 def is_unexplained(log: str) -> bool:
-    """True where the compiler's words do not name what it stumbled on."""
-    return re.search(_EXPLAINED, log) is None
+    """True for a refusal by the compiler whose words do not name what it stumbled on."""
+    return bool(re.search(_UNEXPLAINED, log)) and re.search(_EXPLAINED, log) is None
 
 
 def diagnose(log: str, exit_code: int) -> tuple[str, str]:

@@ -73,7 +73,3 @@ def check_options(options: CompileOptions, models: int) -> None:
     if lists and len(lists) != models:
         allowed = f"given once for each of the {models} models"
         raise ConfigError("--intermediate-tensors", f"{len(lists)} lists", allowed)
-    for name in (name for names in lists for name in names):
-        if not name or "," in name or ":" in name:
-            hint = "rename the tensors: edgetpu_compiler takes these characters as separators"
-            raise ConfigError("--intermediate-tensors", name, "without colon and comma", hint=hint)

@@ -42,6 +42,8 @@ class CompileReport:
     """What the compiled file holds; () where its program cannot be read."""
     unknown_lines: tuple[str, ...] = ()
     """Lines of the log that edgeq does not know, word for word."""
+    renamed_tensors: tuple[tuple[str, str], ...] = ()
+    """With --intermediate-tensors: names that -i could not take, as (new, original)."""
     cached: bool = False
     """True where an earlier compilation's result was taken."""
 

@@ -13,6 +13,8 @@ from edgeq.compiler import cache
 from edgeq.compiler.calling import Answer, Limit
 from edgeq.compiler.doors import OUT, Door, open_door
 from edgeq.compiler.failures import diagnose, is_random
+from edgeq.compiler.files import check_models, endings, read_file
+from edgeq.compiler.naming import with_safe_names
 from edgeq.compiler.options import CompileOptions, check_options, flags
 from edgeq.compiler.output import CompilerOutput, ModelBlock, read_output, read_rows
 from edgeq.compiler.report import CompileReport
@@ -20,7 +22,6 @@ from edgeq_device.compiled import Program, read_program
 from edgeq_device.errors import (
     CompileError,
     ConfigError,
-    InputError,
     ModelError,
     OutputError,
 )
@@ -56,7 +57,7 @@ class _Job:
     def outputs(self) -> tuple[tuple[str, str], ...]:
         """For each compiled file its stem in the job's folder and its stem for the user."""
         pairs = zip(self.inputs, (source.stem for source in self.sources), strict=True)
-        ends = _endings(self.options.segments)
+        ends = endings(self.options.segments)
         return tuple((f"{ours}{end}", f"{theirs}{end}") for ours, theirs in pairs for end in ends)
 
     @property
@@ -102,53 +103,36 @@ def compile_models(
     check_options(options, len(models))
     door = open_door(options.compiler)
     name = name or ", ".join(map(str, models))
+    contents = [read_file(model) for model in models]
+    contents, options, originals = _named_safely(models, contents, options)
     job = _Job(tuple(models), name, options, door.version())
-    contents = [_read(model) for model in models]
     progress("compile", 0, 1)
     kept, entry = None, ""
     if options.cache is not None:
         entry = cache.key(job.version, job.arguments, contents)
         kept = cache.load(options.cache, entry)
-    reports = _from_cache(job, kept)
+    reports = _from_cache(job, kept, contents)
     if reports is None:
         kept = _run(job, door, contents)
         reports = _judge(job, kept, contents)
         if options.cache is not None:
             cache.store(options.cache, entry, kept)
     progress("compile", 1, 1)
-    return reports
+    return tuple(replace(report, renamed_tensors=originals) for report in reports)
 
 
-def result_names(models: Sequence[Path], segments: int = 1) -> tuple[str, ...]:
-    """The names of the compiled files, as the compiler gives them."""
-    ends = _endings(segments)
-    return tuple(f"{model.stem}{end}_edgetpu.tflite" for model in models for end in ends)
-
-
-def _endings(segments: int) -> list[str]:
-    if segments == 1:
-        return [""]
-    return [f"_segment_{index}_of_{segments}" for index in range(segments)]
-
-
-def check_models(models: Sequence[Path]) -> None:
-    """InputError for a model that is not there, ConfigError for two of the same stem."""
-    seen: dict[str, Path] = {}
-    for model in models:
-        if not model.is_file():
-            raise InputError(model, "does not exist", hint="check the path")
-        if model.stem in seen:
-            problem = f"{seen[model.stem]} and {model}"
-            hint = "rename one of the files: the compiled files take the models' names"
-            raise ConfigError("MODEL", problem, "files of different names", hint=hint)
-        seen[model.stem] = model
-
-
-def _read(model: Path) -> bytes:
-    try:
-        return model.read_bytes()
-    except OSError as error:
-        raise InputError(model, f"cannot be read: {error.strerror}") from error
+def _named_safely(
+    models: Sequence[Path], contents: list[bytes], options: CompileOptions
+) -> tuple[list[bytes], CompileOptions, tuple[tuple[str, str], ...]]:
+    """With -i: models whose tensors it can name, and what was renamed; else all as it was."""
+    lists, originals = [], {}
+    for index, wanted in enumerate(options.intermediate_tensors):
+        safe = with_safe_names(contents[index], models[index], wanted)
+        contents[index] = safe[0]
+        lists.append(safe[1])
+        originals.update(safe[2])
+    pairs = tuple(originals.items())
+    return contents, replace(options, intermediate_tensors=tuple(lists)), pairs
 
 
 def _run(job: _Job, door: Door, contents: list[bytes]) -> cache.Kept:
@@ -199,12 +183,14 @@ def _files(folder: Path, job: _Job) -> dict[str, bytes]:
     return found
 
 
-def _from_cache(job: _Job, kept: cache.Kept | None) -> tuple[CompileReport, ...] | None:
+def _from_cache(
+    job: _Job, kept: cache.Kept | None, contents: list[bytes]
+) -> tuple[CompileReport, ...] | None:
     """The reports of an entry, or None where there is none that stands the usual checks."""
     if kept is None or len(read_output(kept.log).blocks) != len(job.outputs):
         return None
     try:
-        reports = _judge(job, kept, [_read(source) for source in job.sources])
+        reports = _judge(job, kept, contents)
     except CompileError:
         return None
     return tuple(replace(report, cached=True) for report in reports)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
-from edgeq.compiler import CompileReport, OperatorRow, link_for
+from edgeq.compiler import CompileReport, OperatorRow, Stumble, link_for
 from edgeq.report.sizes import size
 from edgeq_device.errors import CompileError
 
@@ -32,12 +33,13 @@ def compilation_json(reports: Sequence[CompileReport], paths: Sequence[str]) -> 
         "log": first.log,
         "unknown_lines": list(first.unknown_lines),
         "cached": first.cached,
+        "renamed_tensors": dict(first.renamed_tensors),
         "models": [model_json(*pair) for pair in zip(reports, paths, strict=True)],
     }
 
 
-def failure_json(error: CompileError, version: str) -> dict[str, Any]:
-    """The document where the compiler refused the model."""
+def failure_json(error: CompileError, version: str, found: Stumble | None = None) -> dict[str, Any]:
+    """The document where the compiler refused the model; ``found`` is what the search found."""
     return {
         "schema": SCHEMA,
         "ok": False,
@@ -50,6 +52,7 @@ def failure_json(error: CompileError, version: str) -> dict[str, Any]:
         "remedy": error.hint,
         "link": link_for(error.log),
         "log": error.log,
+        "search": None if found is None else asdict(found),
     }
 
 
