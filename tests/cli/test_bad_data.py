@@ -144,10 +144,11 @@ def test_a_broken_picture_is_named(shop: Workshop, tmp_path: Path) -> None:
 def test_too_few_samples_are_a_warning(shop: Workshop, tmp_path: Path) -> None:
     np.savez(tmp_path / "c.npz", x=pixels(5))
     options = ["--calibration", tmp_path / "c.npz", "--preprocess", "[0,1]"]
+    declared = options[2:]
     ended = done(process("build", shop.model, *options, "-o", "out.edgeq", cwd=tmp_path))
     assert ended.stderr.splitlines()[0] == ("warning: 5 samples; 100 to 200 give steadier ranges")
     assert ended.stdout == "out.edgeq\n"
-    quiet = done(build(shop, tmp_path / "c.npz", tmp_path / "2.edgeq", "--json", "-q"))
+    quiet = done(build(shop, tmp_path / "c.npz", tmp_path / "2.edgeq", *declared, "--json", "-q"))
     assert quiet.document["warnings"] == ["5 samples; 100 to 200 give steadier ranges"]
     assert quiet.stderr == "warning: 5 samples; 100 to 200 give steadier ranges\n"
 

@@ -14,7 +14,7 @@ from edgeq_device.bundle import InputInfo
 from edgeq_device.errors import CalibrationError, ConfigError, ModelError
 from edgeq_device.progress import Progress, silent
 from edgeq_device.runner import Deployment, converter, open_deployment
-from edgeq_device.runtime import LoadOptions
+from edgeq_device.runtime import LoadedModel, LoadOptions
 from edgeq_device.tasks import labels_doubt, read_labels
 from edgeq_device.tensors import Array
 
@@ -73,22 +73,26 @@ def judge(spec: JudgeSpec, *, progress: Progress = silent) -> Verdict:
         name=spec.data,
         progress=progress,
     )
-    used = predictor.model.single
     given = len(labels) if spec.labels else 0
     doubt = labels_doubt(given, len(found.confusion))
     return Verdict(
         found,
         dataset.class_names,
-        about={
-            "model": str(spec.model),
-            "data": spec.data,
-            "labels_matched_by": dataset.matched_by,
-            "backend": "cpu",
-            "runtime": {"name": used.runtime.name, "version": used.runtime.version},
-            "threads": used.threads,
-        },
+        about=circumstances(spec, dataset, bulk.single),
         warnings=tuple(filter(None, (*dataset.warnings, doubt))),
     )
+
+
+def circumstances(spec: JudgeSpec, dataset: Dataset, model: LoadedModel) -> dict[str, Any]:
+    """What was evaluated on what, and what ran it."""
+    return {
+        "model": str(spec.model),
+        "data": spec.data,
+        "labels_matched_by": dataset.matched_by,
+        "backend": "cpu",
+        "runtime": {"name": model.runtime.name, "version": model.runtime.version},
+        "threads": model.threads,
+    }
 
 
 def check_classes(dataset: Dataset, spec: JudgeSpec, classes: int) -> None:

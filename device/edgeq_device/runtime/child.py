@@ -61,11 +61,7 @@ def call(
         function,
         json.dumps(arguments),
     ]
-    pipe = subprocess.PIPE
-    try:
-        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)
-    except OSError as error:
-        raise MissingTool(command[0], f"cannot be started: {error.strerror}") from error
+    process = _start(command)
     if started:
         started(process)
     try:
@@ -83,6 +79,14 @@ def call(
     if process.returncode:
         return _ending(out, err, f"failed (exit code {process.returncode})")
     return _ending(out, err, "")
+
+
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
+    pipe = subprocess.PIPE
+    try:
+        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)
+    except OSError as error:
+        raise MissingTool(command[0], f"cannot be started: {error.strerror}") from error
 
 
 def _ending(out: bytes, err: bytes, problem: str) -> Ending:
