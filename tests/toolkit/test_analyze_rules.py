@@ -156,7 +156,7 @@ CASES: dict[str, tuple[One, One]] = {
     "no_new_axis": (sliced(), sliced(ellipsis=1)),
     "batch_is_not_reduced": (mean((1, 4, 4, 4), 1, 2), mean((1, 4, 4, 4), 0, 1)),
     "channels_come_in_fours": (mean((1, 4, 4, 8), 3), mean((1, 4, 4, 6), 3)),
-    "averaged_map_is_small": (mean((1, 64, 128, 4), 1, 2), mean((1, 256, 128, 4), 1, 2)),
+    "averaged_map_is_small": (mean((1, 255, 128, 4), 1, 2), mean((1, 256, 128, 4), 1, 2)),
     "resize_grows_little": (resize(24, 48), resize(1, 33)),
     "resized_map_is_small": (resize(64, 128), resize(128, 256, "RESIZE_NEAREST_NEIGHBOR")),
     "sequence_is_narrow": (lstm(900), lstm(901)),

@@ -7,11 +7,13 @@ ALSO_MAPPED = frozenset({"TILE"})
 
 _TO_HOST = "end the model before it and compute it outside, on the model's output"
 
+_BY_LEGALIZE = ": edgeq legalize --approximate writes it"
+
 REMEDIES: dict[str, str] = {
-    "LEAKY_RELU": "use relu, PReLU(shared_axes=[1, 2]) or maximum(x, alpha * x)",
-    "HARD_SWISH": "use relu6(x + 3) * x / 6 in layers of their own, or relu",
+    "LEAKY_RELU": "use relu, PReLU(shared_axes=[1, 2]), or maximum(x, alpha * x)" + _BY_LEGALIZE,
+    "HARD_SWISH": "use relu, or x * relu6(x + 3) / 6 in layers of their own" + _BY_LEGALIZE,
     "ELU": "use relu",
-    "GELU": "use x * sigmoid(1.702 * x), or relu",
+    "GELU": "use relu, or x * sigmoid(1.702 * x)" + _BY_LEGALIZE,
     "EXP": "use another activation, or compute exp outside the model",
     "LOG": "use another activation, or compute log outside the model",
     "LOG_SOFTMAX": "use softmax",
