@@ -73,6 +73,15 @@ def test_a_compiled_model_is_refused(coral: Path, tmp_path: Path) -> None:
     assert "give the .tflite that it was compiled from" in ended.stderr
 
 
+@pytest.mark.conformance
+def test_google_s_invalid_model_needs_nothing(coral: Path, tmp_path: Path) -> None:
+    """It has no buffers at all, and fails only when it runs."""
+    invalid = next((coral / "models").rglob("model_invoking_error.tflite"))
+    output = tmp_path / "legal.tflite"
+    done(edgeq("legalize", invalid, "-o", output))
+    assert output.read_bytes() == invalid.read_bytes()
+
+
 def test_a_damaged_file_is_refused(model: Path, tmp_path: Path) -> None:
     model.write_bytes(model.read_bytes()[:900])
     ended = edgeq("legalize", model, "-o", tmp_path / "out.tflite")

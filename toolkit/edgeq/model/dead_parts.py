@@ -63,7 +63,9 @@ def _drop_codes(model: EditableModel) -> None:
 
 
 def _drop_buffers(model: EditableModel) -> None:
-    """Buffer 0 stays: it is the empty one by convention."""
+    """Buffer 0 stays, where there is one: it is the empty one by convention."""
+    if not model.buffers:
+        return
     holders = [tensor for graph in model.subgraphs for tensor in graph.tensors]
     holders += _list(model.metadata)
     count = len(model.buffers)  # metadata of strangers may point behind it
