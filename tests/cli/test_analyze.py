@@ -118,3 +118,18 @@ def test_models_that_cannot_be_analyzed(tmp_path: Path) -> None:
     ended = edgeq("analyze", tmp_path / "missing.tflite")
     assert ended.code == 1
     assert "does not exist" in ended.stderr
+
+
+def test_a_build_ends_with_the_prediction(model: Path, tmp_path: Path) -> None:
+    ended = done(edgeq("build", model, "-o", tmp_path / "out.edgeq"))
+    *_, shared, head, _, _, tail, more, following = ended.stderr.splitlines()
+    assert shared == "Edge TPU 1 ops (33 %) · CPU 2 ops (67 %), predicted"
+    assert head == "    1  ABS   The Edge TPU must have the operator: it has no ABS."
+    assert tail.startswith("    2  TANH  Only one part of a model is mapped")
+    assert more.strip() == "it waits for operator 1 ABS."
+    assert following.startswith("Next: edgeq run ")
+    document = done(edgeq("build", model, "-o", tmp_path / "again.edgeq", "--json")).document
+    alone = done(edgeq("analyze", model, "--json")).document
+    assert document["predicted"] == {
+        key: value for key, value in alone.items() if key not in ("schema", "model")
+    }
