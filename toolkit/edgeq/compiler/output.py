@@ -15,7 +15,8 @@ _FAILED = re.compile(r"^(Compilation failed|Internal compiler error|Invalid mode
 _SIZE = re.compile(r"^(?P<key>O[nf]f?-chip memory [a-z ]+): (?P<value>[\d.]+)(?P<unit>[KMG]?i?B)")
 _COUNT = re.compile(r"^(?P<key>(Number|Total number) of [A-Za-z ]+): (?P<value>\d+)")
 _ATTEMPT = re.compile(
-    r"^Try to compile segment with (\d+) ops[ \t\r]*(?:\nIntermediate tensors: *(\S.*))?", re.MULTILINE
+    r"^Try to compile segment with (\d+) ops[ \t\r]*(?:\nIntermediate tensors: *(\S.*))?",
+    re.MULTILINE,
 )
 _KNOWN = re.compile(
     r"Edge TPU Compiler version |Searching for valid delegate with step \d+|Started a compilation "
