@@ -13,6 +13,7 @@ import numpy as np
 from edgeq_device.errors import ConfigError
 from edgeq_device.progress import Progress, silent
 from edgeq_device.runner import Runner
+from edgeq_device.runtime import Runtime
 from edgeq_device.tensors import Array
 
 PHASES = ("set", "invoke", "get", "total")
@@ -57,7 +58,7 @@ class BenchReport:
     model: str
     backend: str
     fallback_reason: str | None
-    runtime: str
+    runtime: Runtime
     threads: int
     runs: int
     warmup: int
@@ -76,7 +77,7 @@ class BenchReport:
             "model": self.model,
             "backend": self.backend,
             "fallback_reason": self.fallback_reason,
-            "runtime": self.runtime,
+            "runtime": {"name": self.runtime.name, "version": self.runtime.version},
             "threads": self.threads,
             "runs": self.runs,
             "warmup": self.warmup,
@@ -110,7 +111,7 @@ def benchmark(
         model=runner.deployment.name,
         backend=runner.backend,
         fallback_reason=runner.fallback_reason,
-        runtime=str(runner.runtime),
+        runtime=runner.runtime,
         threads=runner.model.threads,
         runs=options.runs,
         warmup=options.warmup,

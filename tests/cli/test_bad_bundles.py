@@ -145,7 +145,14 @@ def test_a_cut_bundle(shop: Workshop, tmp_path: Path, cut: int, code: int) -> No
 def test_what_is_no_bundle(shop: Workshop, tmp_path: Path) -> None:
     refused(
         edgeq("verify", shop.model),
-        f"{shop.model}: this is not a bundle (not a zip)",
+        f"{shop.model}: is a .tflite, not a bundle",
+        "edgeq build ... -o x.edgeq",
+    )
+    other = tmp_path / "notes.edgeq"
+    other.write_text("no zip")
+    refused(
+        edgeq("verify", other),
+        f"{other}: this is not a bundle (not a zip)",
         "give a bundle that `edgeq build` made",
         code=5,
     )
@@ -153,6 +160,26 @@ def test_what_is_no_bundle(shop: Workshop, tmp_path: Path) -> None:
     for command in COMMANDS:
         refused(
             run_on(command, missing, shop, tmp_path), f"{missing}: no such file", "check the path"
+        )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_keras_models_are_no_bundles(shop: Workshop, tmp_path: Path, command: str) -> None:
+    """By suffix, by what a zip of another name holds, by HDF5's magic, and as a folder."""
+    named, renamed = tmp_path / "net.keras", tmp_path / "net.zip"
+    for path in (named, renamed):
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in ("metadata.json", "config.json", "model.weights.h5"):
+                archive.writestr(name, "{}")
+    hdf5, folder = tmp_path / "net.bin", tmp_path / "saved"
+    hdf5.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(64))
+    folder.mkdir()
+    (folder / "saved_model.pb").write_bytes(b"x")
+    for path in (named, renamed, hdf5, folder):
+        refused(
+            run_on(command, path, shop, tmp_path),
+            f"{path}: is a Keras model; this takes a bundle or a .tflite",
+            "edgeq build it first, or edgeq compare",
         )
 
 

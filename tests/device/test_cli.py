@@ -20,7 +20,7 @@ from edgeq_device.bundle.layout import MANIFEST
 from edgeq_device.cli import APP_SETTINGS, COMMANDS, app
 from edgeq_device.errors import BundleError, InputError
 from tests.device.bundles import Recipe, bundle_files, write_bundle, zipped
-from tests.device.factories import conv_classifier
+from tests.device.factories import conv_classifier, quantize_model
 from tests.device.test_hardware import Kernel
 
 NO_COMPILED = "the bundle holds no model compiled for the Edge TPU"
@@ -125,6 +125,17 @@ def test_run_gives_raw_outputs(bundle: Path, pictures: Path) -> None:
     assert np.shape(output["data"]) == (1, 5)
     text = edgeq("run", bundle, pictures / "one.png", "--task", "raw").stdout
     assert "  scores  uint8 [1, 5]  [" in text
+
+
+def test_run_refuses_classes_of_an_output_that_has_none(tmp_path: Path) -> None:
+    model, sample = tmp_path / "map.tflite", tmp_path / "sample.npy"
+    model.write_bytes(quantize_model(shape=(1, 3, 4)))
+    np.save(sample, np.zeros((1, 3, 4), np.uint8))
+    assert edgeq("run", model, sample).exit_code == 0
+    done = edgeq("run", model, sample, "--task", "classify")
+    assert (done.exit_code, done.stdout) == (1, "")
+    problem = f"{model}: has outputs [[1, 3, 4]], but classes need one of [1, classes]"
+    assert f"error: {problem}\nhint: --task raw\n" in done.stderr
 
 
 def test_run_takes_other_labels(bundle: Path, pictures: Path, tmp_path: Path) -> None:
@@ -277,12 +288,27 @@ def test_verify_without_golden_vectors(tmp_path: Path) -> None:
     assert document["no_golden_reason"] == "left out"
 
 
+def test_verify_takes_a_bundle_only(tmp_path: Path) -> None:
+    model = tmp_path / "bare.tflite"
+    model.write_bytes(conv_classifier())
+    done = edgeq("verify", model)
+    assert done.exit_code == 1
+    assert done.stderr == (
+        f"error: {model}: is a .tflite, not a bundle\nhint: edgeq build ... -o x.edgeq\n"
+    )
+    assert ".tflite" not in edgeq("verify", "--help").stdout
+    assert "or a .tflite" in edgeq("info", "--help").stdout
+
+
 def test_benchmark(bundle: Path) -> None:
     done = edgeq("benchmark", bundle, "--runs", 5, "--warmup", 1, "--json")
     assert done.exit_code == 0
     (document,) = lines(done.stdout)
     assert document["schema"] == "edgeq.benchmark/1"
     assert document["runs"] == 5
+    runtime = document["runtime"]
+    assert runtime["name"] in ("ai-edge-litert", "tflite-runtime")
+    assert runtime["version"][0].isdigit()
     page = edgeq("benchmark", bundle, "--runs", 5).stdout.splitlines()
     assert page[0] == "tiny: 5 inferences after 20 of warm-up, on golden vectors"
     assert [row.split()[0] for row in page[2:6]] == ["set", "invoke", "get", "total"]

@@ -6,6 +6,7 @@ checked before a single byte is used; `layout` is what the writer and the reader
 
 from __future__ import annotations
 
+from edgeq_device.bundle.foreign import refuse_bare_model, refuse_keras
 from edgeq_device.bundle.manifest import FORMAT, Manifest
 from edgeq_device.bundle.opened import Bundle, GoldenVectors, looks_like_bundle, open_bundle
 from edgeq_device.bundle.records import (
@@ -32,4 +33,6 @@ __all__ = [
     "RuntimeInfo",
     "looks_like_bundle",
     "open_bundle",
+    "refuse_bare_model",
+    "refuse_keras",
 ]

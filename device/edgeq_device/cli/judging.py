@@ -60,10 +60,11 @@ def benchmark(
 
 def info(bundle: opt.Bundle, as_json: opt.Json = False) -> None:
     """Show what BUNDLE is: its models, inputs, outputs, and where they came from."""
-    from edgeq_device.bundle import looks_like_bundle, open_bundle
+    from edgeq_device.bundle import looks_like_bundle, open_bundle, refuse_keras
     from edgeq_device.cli.pages import info_page, model_document, model_page
     from edgeq_device.tflite import read_model
 
+    refuse_keras(bundle)
     if bundle.suffix == ".edgeq" or looks_like_bundle(bundle):
         with open_bundle(bundle) as opened_bundle:
             size = bundle.stat().st_size
@@ -81,7 +82,7 @@ def info(bundle: opt.Bundle, as_json: opt.Json = False) -> None:
 
 
 def verify(
-    bundle: opt.Bundle,
+    bundle: opt.BundleOnly,
     backend: opt.Backend = "cpu",
     device: opt.Device = None,
     threads: opt.Threads = None,
@@ -103,10 +104,12 @@ def verify(
 
 
 def _verified(path: Path, options: RunnerOptions, *, quiet: bool) -> VerifyReport:
-    from edgeq_device.bundle import open_bundle
+    from edgeq_device.bundle import open_bundle, refuse_bare_model, refuse_keras
     from edgeq_device.runner import verify as replay
     from edgeq_device.runner import verify_digests
 
+    refuse_keras(path)
+    refuse_bare_model(path)
     with open_bundle(path) as bundle:
         bundle.verify_digests()
         if bundle.manifest.golden is None:

@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="a bundle, or a .tflite")]
+BundleOnly = Annotated[Path, typer.Argument(metavar="BUNDLE", help="a bundle")]
 Backend = Annotated[
     str, typer.Option("--backend", help="auto, cpu or edgetpu; auto says why it took the CPU")
 ]

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Union
 
-from edgeq_device.bundle import Bundle, InputInfo, looks_like_bundle, open_bundle
+from edgeq_device.bundle import Bundle, InputInfo, looks_like_bundle, open_bundle, refuse_keras
 from edgeq_device.errors import BundleError, ModelError, PathText
 from edgeq_device.runtime import probe
 from edgeq_device.tasks import guess_task
@@ -80,6 +80,7 @@ def open_deployment(path: PathText, *, runtime: str | None = None) -> Deployment
 
     InputError, BundleError or ModelError where it cannot be used.
     """
+    refuse_keras(path)
     if looks_like_bundle(path) or Path(path).suffix == ".edgeq":
         bundle = open_bundle(path)
         manifest = bundle.manifest

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Union
 
-from edgeq_device.errors import ConfigError, InputError
+from edgeq_device.errors import ConfigError, InputError, ModelError
 from edgeq_device.runner.backends import Choice, RunnerOptions, choose
 from edgeq_device.runner.deployment import Deployment
 from edgeq_device.runner.feeding import feeder
@@ -95,6 +96,10 @@ class Runner:
         if (options.task or deployment.task) != "classify":
             return raw(outputs, deployment.outputs)
         spec = deployment.outputs[0]
+        if spec.shape[-1:] != (math.prod(spec.shape),):
+            shapes = [list(output.shape) for output in deployment.outputs]
+            problem = f"has outputs {shapes}, but classes need one of [1, classes]"
+            raise ModelError(deployment.path, problem, hint="--task raw")
         labels = deployment.labels if options.labels is None else options.labels
         chosen = ClassifyOptions(deployment.activation, labels, options.top_k)
         return classify(outputs[0], spec, chosen)
