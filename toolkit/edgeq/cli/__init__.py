@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -14,6 +15,8 @@ from edgeq_device.cli import APP_SETTINGS, register, show_version, with_types
 from edgeq_device.errors import MissingTool
 
 TOOLKIT = 'pip install "edgeq[toolkit]"'
+EDITING = ("build", "compare", "legalize", "analyze")
+"""Commands that cannot do without ai-edge-litert, whatever the model is."""
 TOOLKIT_MODULES = ("ai_edge_litert", "PIL", "rich", "matplotlib", "platformdirs", "tomli")
 
 EXAMPLES = {
@@ -56,7 +59,13 @@ def host_verb(command: Callable[..., None]) -> Callable[..., None]:
             raise MissingTool(
                 f"edgeq {command.__name__}",
                 f"needs Python 3.10 or later, this is {version}",
-                hint="build on another machine; this one runs, verifies and benchmarks bundles",
+                hint=f"with a later Python: {TOOLKIT}; this one runs and verifies bundles",
+            )
+        if command.__name__ in EDITING and importlib.util.find_spec("ai_edge_litert") is None:
+            raise MissingTool(
+                f"edgeq {command.__name__}",
+                "needs ai-edge-litert, which is not installed",
+                hint=TOOLKIT,
             )
         try:
             command(*arguments, **options)
