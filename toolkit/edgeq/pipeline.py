@@ -12,7 +12,13 @@ from tempfile import TemporaryDirectory
 
 from edgeq import contract, frontends, quantize
 from edgeq.analyze import Analysis, analyze
-from edgeq.compiler import CompileOptions, CompileReport, compile_model, find_compiler
+from edgeq.compiler import (
+    CompileOptions,
+    CompileReport,
+    compile_model,
+    default_folder,
+    find_door,
+)
 from edgeq.config import BuildSpec
 from edgeq.doubts import doubts
 from edgeq.frontends import Source
@@ -143,7 +149,7 @@ def check_compiler(spec: BuildSpec) -> None:
         allowed = "integer where --require-compiled is given"
         hint = "leave one of the two out: edgetpu_compiler takes fully integer models only"
         raise ConfigError("--mode", spec.mode, allowed, hint=hint)
-    if find_compiler(spec.compiler) is None and spec.require_compiled:
+    if find_door(spec.compiler) is None and spec.require_compiled:
         raise MissingTool(
             "edgetpu_compiler",
             "is not installed here, and --require-compiled asks for it",
@@ -244,19 +250,20 @@ def compile_stage(
 ) -> tuple[CompileReport | None, str | None]:
     """Call edgetpu_compiler where it is found; otherwise the reason why this was skipped."""
     skipped: str | None = None
-    compiler = None
+    door = None
     if model.mode != "integer":
         skipped = f"edgetpu_compiler takes fully integer models only, this one is {model.mode}"
     else:
-        compiler = find_compiler(spec.compiler)
-        if compiler is None:
+        door = find_door(spec.compiler)
+        if door is None:
             skipped = "edgetpu_compiler is not installed here (x86-64 Linux only)"
-    if compiler is None:
+    if door is None:
         return None, skipped
     options = CompileOptions(
-        compiler=compiler,
+        compiler=spec.compiler,
         timeout=spec.compile_timeout,
         min_runtime_version=spec.min_runtime_version,
+        cache=default_folder(),
     )
     with clock.stage("compile"), TemporaryDirectory(prefix="edgeq-") as folder:
         path = Path(folder) / "model.tflite"

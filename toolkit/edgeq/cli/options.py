@@ -73,7 +73,11 @@ Uint8Ends = Annotated[
 ]
 Compiler = Annotated[
     Optional[str],
-    typer.Option("--compiler", help="edgetpu_compiler ($EDGEQ_COMPILER, else PATH)"),
+    typer.Option(
+        "--compiler",
+        help="edgetpu_compiler's path, docker, docker:IMAGE or ssh://user@host "
+        "($EDGEQ_COMPILER, else PATH)",
+    ),
 ]
 CompileTimeout = Annotated[Optional[int], typer.Option("--compile-timeout", help="seconds (180)")]
 MinRuntimeVersion = Annotated[
