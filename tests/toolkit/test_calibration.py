@@ -74,10 +74,9 @@ def test_the_same_seed_gives_the_same_bytes(photos: Path) -> None:
 def test_one_picture_is_a_source_too(photos: Path) -> None:
     found = load(photos / "class0" / "00.png", PHOTO)
     assert len(found) == 1
-    assert found.warnings == (
-        "1 pictures, fewer than the 200 asked for",
-        "1 sample; 100 to 200 give steadier ranges",
-    )
+    assert found.warnings == ("1 sample; 100 to 200 give steadier ranges",)
+    asked = load(photos / "class0", PHOTO, samples=30)
+    assert asked.warnings == ("10 samples; 100 to 200 give steadier ranges",)
 
 
 def test_raw_pixels_are_preprocessed_and_values_are_not(tmp_path: Path) -> None:
@@ -282,6 +281,7 @@ def test_doubts_about_pictures(photos: Path) -> None:
         f"(the first is {photos / 'class0' / '00.png'}, 64x48)",
     )
     assert load(photos, PHOTO, samples=60).warnings == ()
+    assert load(photos, PHOTO).warnings == ()
 
 
 def test_progress_counts_the_pictures(photos: Path) -> None:

@@ -16,6 +16,7 @@ DIGIT = (TensorSpec("serving_default_digit:0", (1, 4, 3, 1), "float32"),)
 TWO = (TensorSpec("rows", (1, 2), "float32"), TensorSpec("tokens", (1, 3), "int32"))
 
 MODULE = """
+import functools
 import os
 import sys
 import numpy as np
@@ -56,6 +57,9 @@ def wrong_shape():
 def mixed():
     yield raw[0]
     yield raw[0] / 255
+count = 5
+wanting = functools.partial(iter, 5)
+def needy(size, *, channels): yield raw[0]
 def labeled(): yield raw[0], 3
 def objects(): yield np.array([None, {}])
 def integers(): yield raw[0].astype(np.int64)
@@ -129,6 +133,17 @@ def test_what_it_prints_goes_to_stderr(module: Path, capfd: pytest.CaptureFixtur
             "crashing",
             "the function's process ended without samples (exit code 9)",
             "call the function by itself to see why; it must not end the process",
+        ),
+        ("count", "count is no function but a int", "give package.module:function"),
+        (
+            "needy",
+            "the function needs arguments (missing a required argument: 'size')",
+            "give a function that can be called as it is, such as one with defaults",
+        ),
+        (
+            "wanting",
+            "TypeError: 'int' object is not iterable",
+            "call the function by itself to see why",
         ),
         ("nothing", "yielded no samples", "yield at least one sample"),
         (

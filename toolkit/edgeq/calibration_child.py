@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import os
 import sys
@@ -60,6 +61,11 @@ def _call(source: str) -> Iterable[Any]:
                 hint="give package.module:function",
             )
         found = getattr(found, part)
+    if not callable(found) and not isinstance(found, Iterable):
+        problem = f"{function_name} is no function but a {type(found).__name__}"
+        raise InputError(source, problem, hint="give package.module:function")
+    if callable(found):
+        _refuse_needed_arguments(found, source)
     produced = found() if callable(found) else found
     if not isinstance(produced, Iterable):
         raise InputError(
@@ -68,6 +74,18 @@ def _call(source: str) -> Iterable[Any]:
             hint="yield one sample after the other, or return a list of samples",
         )
     return produced
+
+
+def _refuse_needed_arguments(function: Any, source: str) -> None:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return  # some built-in ones do not tell
+    try:
+        signature.bind()
+    except TypeError as error:
+        hint = "give a function that can be called as it is, such as one with defaults"
+        raise InputError(source, f"the function needs arguments ({error})", hint=hint) from None
 
 
 def _collect(
@@ -139,10 +157,14 @@ def _rows(array: Array, spec: TensorSpec, source: str, number: int) -> Array:
 
 def _facts(error: BaseException) -> dict[str, str]:
     last = traceback.format_exception_only(type(error), error)[-1].strip().splitlines()[0]
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__
+    ]
     own = [frame for frame in frames if Path(frame.filename).is_relative_to(Path.cwd())]
-    where = (own or list(frames))[-1]
-    hint = f"raised in {where.filename}, line {where.lineno}"
+    hint = "call the function by itself to see why"
+    if frames:
+        where = (own or frames)[-1]
+        hint = f"raised in {where.filename}, line {where.lineno}"
     if isinstance(error, ModuleNotFoundError):
         hint = "start edgeq in the folder that holds the module, or install it"
     return {"problem": last, "hint": hint}

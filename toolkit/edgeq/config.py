@@ -145,6 +145,9 @@ def parse_preprocess(text: str) -> Preprocessing:
     if len(mean) != len(std) and 1 not in (len(mean), len(std)):
         allowed = "as many means as stds, or one of either"
         raise ConfigError("--preprocess", text, allowed, hint="a number each, or one for all")
+    if 0 in std:
+        hint = "mean=127.5,std=127.5 makes pixels -1 to 1"
+        raise ConfigError("std in --preprocess", 0, "a number other than 0", hint=hint)
     if any(abs(value) < 1 for value in std) or (0 < max(mean) <= 1 and max(std) <= 1):
         raise ConfigError(
             "--preprocess",
@@ -165,9 +168,7 @@ def read_config(path: Path) -> dict[str, Any]:
     for key, value in table.items():
         name = key.replace("-", "_")
         if name not in known:
-            raise ConfigError(
-                f"{path}: build.{key}", value, "absent: there is no such key", hint=_names(known)
-            )
+            raise InputError(path, f"there is no key build.{key}", hint=_names(known))
         values[name] = _typed(f"{path}: build.{key}", value, str(known[name].type), path.parent)
     return values
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeq.calibration.values import CalibrationSet
+from edgeq.calibration.values import DEFAULT_SAMPLES, CalibrationSet
 from edgeq_device.tensors import Array
 
 FEW = 50
@@ -48,10 +48,13 @@ def audit(chosen: CalibrationSet) -> tuple[str, ...]:
 def audit_pictures(
     pictures: list[PictureFacts], asked: int, needed: tuple[int, int]
 ) -> tuple[str, ...]:
-    """Sentences about too few and too small pictures; ``needed`` is the input's (height, width)."""
+    """Sentences about too few and too small pictures; ``needed`` is the input's (height, width).
+
+    Fewer than ``asked`` is worth a word where someone asked, and `audit` says nothing of it.
+    """
     height, width = needed
     found = []
-    if len(pictures) < asked:
+    if FEW <= len(pictures) < asked and asked != DEFAULT_SAMPLES:
         found.append(f"{len(pictures)} pictures, fewer than the {asked} asked for")
     small = [each for each in pictures if 2 * each.width < width or 2 * each.height < height]
     if small:

@@ -13,12 +13,14 @@ from edgeq_device.sources import Wanted
 from edgeq_device.tensors import Array, TensorSpec
 from edgeq_device.transforms import Preprocessing
 
+DEFAULT_SAMPLES = 200
+
 
 @dataclass(frozen=True)
 class CalibrationOptions:
     """How many samples to take at most, and how pictures and raw pixels become model values."""
 
-    samples: int = 200
+    samples: int = DEFAULT_SAMPLES
     seed: int = 0
     preprocessing: Preprocessing | tuple[Preprocessing | None, ...] | None = None
     """One for all inputs, or one per input; None: model values are the pixels themselves."""
