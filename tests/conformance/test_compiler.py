@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edgeq.compiler import CompileOptions, compile_model
+from edgeq.config import build_spec
+from edgeq.pipeline import build
+from edgeq_device.bundle import open_bundle
 from edgeq_device.tflite import parse_model
 
 STAND_IN = Path(__file__).resolve().parent.parent / "fakes" / "edgetpu_compiler"
@@ -96,3 +100,20 @@ def test_older_conversion_gets_its_own_twin(coral: Path) -> None:
         source = coral / "models" / folder / f"{name}.tflite"
         report = compile_model(source, CompileOptions(compiler=STAND_IN))
         assert report.compiled == source.with_name(f"{name}_edgetpu.tflite").read_bytes()
+
+
+def test_a_bundle_says_which_runtime_the_compiled_file_needs(
+    coral: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through Docker's stand-in: the file itself says 12, though 14 was allowed."""
+    source = coral / "models" / "edgetpu" / "mobilenet_v1_0.25_128_quant.tflite"
+    (tmp_path / "images").mkdir()
+    monkeypatch.setenv("EDGEQ_FAKE_CALLS", str(tmp_path / "calls"))
+    monkeypatch.setenv("EDGEQ_FAKE_IMAGES", str(tmp_path / "images"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", f"{STAND_IN.parent}:{os.environ['PATH']}")
+    given = {"model": str(source), "compiler": "docker", "output": tmp_path / "out.edgeq"}
+    build(build_spec(given, None))
+    compiled = open_bundle(tmp_path / "out.edgeq").manifest.models.edgetpu
+    assert compiled is not None
+    assert (compiled.compiler_version, compiled.min_runtime_version) == ("16.0.384591198", 12)
