@@ -125,9 +125,17 @@ def test_other_modes_may_be_float(mode: str) -> None:
 @pytest.mark.parametrize("op", ["ELU", "SQRT", "EXP"])
 def test_a_float_island_is_named_by_the_operator_that_made_it(op: str) -> None:
     report = judge(island(op))
-    assert broken(report) == [("candidates-are-integer", "operator 3 QUANTIZE", "bent")]
-    assert report.violations[0].seen == f"it reads float32 from operator 2 {op}"
-    assert report.violations[0].remedy.startswith(f"{op} has no 8-bit form")
+    assert broken(report) == [("float-stays-at-the-ends", f"operator 2 {op}", "bent")]
+    with pytest.raises(ModelError) as caught:
+        report.raise_if_broken("m.tflite")
+    assert caught.value.sentence == (
+        f'm.tflite: is not fully integer: operator 2 {op}, tensor "bent": it writes float32 to '
+        "operator 3 QUANTIZE, but between integer operators every operator must be integer"
+    )
+    assert caught.value.hint == (
+        f"{op} has no 8-bit form in this converter: use another layer in its place, or leave it "
+        "in float with --mode float-fallback"
+    )
 
 
 def test_a_candidate_in_a_float_tail_is_named() -> None:
@@ -230,6 +238,6 @@ def test_what_tensorflow_s_converter_calls_integer_is_refused_by_name(tmp_path: 
     assert ("dense-weights-have-one-scale", "FULLY_CONNECTED", "the weights have 6 scales") in found
     assert ("dense-weights-have-one-scale", "FULLY_CONNECTED", "the weights have 3 scales") in found
     assert any(rule == "sizes-are-fixed" and op == "RESHAPE" for rule, op, _ in found)
-    assert any(op == "QUANTIZE" and seen.endswith(" ELU") for _, op, seen in found)
+    assert any(rule == "float-stays-at-the-ends" and op == "ELU" for rule, op, _ in found)
     with pytest.raises(ModelError, match=r"net\.tflite: is not fully integer: operator \d+ "):
         report.raise_if_broken(path)

@@ -192,7 +192,7 @@ def test_a_version_that_is_too_new_is_named_even_where_nothing_uses_it() -> None
 def test_an_operator_younger_than_the_compiler_is_named() -> None:
     report = judge(island("GELU"))
     assert broken(report)[0] == ("versions-are-known", "operator 2 GELU", "bent")
-    assert report.violations[0].seen == "the operator is not known"
+    assert report.violations[0].seen == "it is not known to the frozen compiler"
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,16 @@ def test_float_ends_stay_float_where_asked() -> None:
     assert [op.op for op in model.main.operators][:2] == ["QUANTIZE", "CONV_2D"]
 
 
+def test_the_quantizer_s_lines_are_said_once_each() -> None:
+    net = Network()
+    features = net.conv(models.picture(net), 4)
+    for number in range(3):
+        features = net.op("ELU", [features], (f"u{number}", net.shape(features)))
+    with pytest.raises(EngineCannotError) as caught:
+        quantized(net.build(net.conv(features, 2, "out")))
+    assert str(caught.value).count("Quantization not yet supported for op: 'ELU'.") == 1
+
+
 def test_an_operator_without_an_8_bit_form_stays_float_only_where_asked() -> None:
     data = models.between("ELU")
     with pytest.raises(EngineCannotError) as caught:

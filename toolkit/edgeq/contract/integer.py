@@ -14,7 +14,7 @@ from edgeq.ops import (
     version_is_known,
 )
 from edgeq_device.tflite import Operator, OperatorCode
-from edgeq_device.tflite.opcodes import EDGETPU_CUSTOM_CODE
+from edgeq_device.tflite.opcodes import BUILTIN_NAMES, EDGETPU_CUSTOM_CODE
 
 _QUANTIZE_AGAIN = "give edgeq the float model and calibration samples: edgeq build MODEL ..."
 _UINT8_ENDS = "add --uint8-ends"
@@ -49,9 +49,11 @@ def versions_are_known(flow: Flow) -> Iterator[Finding]:
         user = _first_user(flow, code)
         tensor = next(flow.results(user), None) if user else None
         highest = MAX_VERSION.get(code.op)
-        seen = f"version {code.version} is not known" if highest else "the operator is not known"
+        seen = f"version {code.version} is not known" if highest else "it is not known"
         if highest:
             seen += f" (the highest is {highest})"
+        elif code.op in BUILTIN_NAMES:
+            seen = "it is not known to the frozen compiler"
         where = user or f"operator code {number} {code.op}, which no operator uses"
         yield Finding(seen, remedy_for_version(code.op), where, tensor)
 
@@ -69,6 +71,31 @@ def inputs_are_uint8(flow: Flow) -> Iterator[Finding]:
             yield Finding(f"the input is {tensor.dtype}", _QUANTIZE_AGAIN, reader, tensor)
 
 
+def float_stays_at_the_ends(flow: Flow) -> Iterator[Finding]:
+    """Between integer operators every operator must be integer."""
+    named = set()
+    for operator in flow.graph.operators:
+        if not is_candidate(operator.op) or operator.index in flow.tail | flow.head:
+            continue
+        for tensor in filter(is_float, flow.operands(operator)):
+            maker = flow.producers.get(tensor.index)
+            if maker is not None and _is_island(maker) and maker.index not in named:
+                named.add(maker.index)
+                seen = f"it writes {tensor.dtype} to operator {operator.index} {operator.label}"
+                yield Finding(seen, _island_remedy(maker), maker, tensor)
+
+
+def _is_island(maker: Operator) -> bool:
+    return not is_candidate(maker.op) and maker.op != "DEQUANTIZE"
+
+
+def _island_remedy(maker: Operator) -> str:
+    return (
+        f"{maker.label} has no 8-bit form in this converter: use another layer in its place, or "
+        "leave it in float with --mode float-fallback"
+    )
+
+
 def candidates_are_integer(flow: Flow) -> Iterator[Finding]:
     """An operator that the Edge TPU could run must read and write integers only."""
     for operator in flow.graph.operators:
@@ -81,23 +108,14 @@ def candidates_are_integer(flow: Flow) -> Iterator[Finding]:
             tensor = next((each for each in tensors if is_float(each)), None)
             if tensor is not None:
                 maker = flow.producers.get(tensor.index)
+                if verb == "reads" and maker is not None and _is_island(maker):
+                    break  # float_stays_at_the_ends has named it
                 origin = ""
                 if maker is not None and maker is not operator:
                     origin = f" from operator {maker.index} {maker.label}"
-                yield Finding(
-                    f"it {verb} {tensor.dtype}{origin}",
-                    _float_remedy(flow, maker),
-                    operator,
-                    tensor,
-                )
+                seen = f"it {verb} {tensor.dtype}{origin}"
+                yield Finding(seen, _QUANTIZE_AGAIN, operator, tensor)
                 break
-
-
-def _float_remedy(flow: Flow, maker: Operator | None) -> str:
-    island = maker is not None and not is_candidate(maker.op) and maker.op != "DEQUANTIZE"
-    if island and maker is not None:
-        return f"{maker.label} has no 8-bit form in this converter: use another layer in its place"
-    return _QUANTIZE_AGAIN
 
 
 def outputs_are_uint8(flow: Flow) -> Iterator[Finding]:
@@ -143,6 +161,7 @@ def own_ends_are_uint8(flow: Flow) -> Iterator[Finding]:
 FIRST_RULES: tuple[Rule, ...] = (operators_are_builtin, versions_are_known)
 RULES: tuple[Rule, ...] = (
     inputs_are_uint8,
+    float_stays_at_the_ends,
     candidates_are_integer,
     outputs_are_uint8,
     dense_weights_have_one_scale,

@@ -109,7 +109,8 @@ def run_quantizer(data: bytes, spec: LitertSpec) -> bytes:
             per_tensor_dense,
         )
     except (RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        lines = dict.fromkeys(line.strip() for line in str(error).splitlines())
+        reason = " ".join(filter(None, lines)) or type(error).__name__
         raise EngineCannotError(
             spec.name,
             f"the litert engine cannot quantize it: {reason}",
