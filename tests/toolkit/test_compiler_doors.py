@@ -13,7 +13,7 @@ from edgeq.compiler.docker import DOCKERFILE, own_image
 from edgeq.compiler.ssh import SshDoor
 from edgeq_device.errors import CompileError, ConfigError, MissingTool
 from tests.device.factories import conv_classifier
-from tests.toolkit.test_compiler import twin
+from tests.toolkit.test_compiler import assert_ended, twin
 
 FAKES = Path(__file__).resolve().parent.parent / "fakes"
 
@@ -156,6 +156,20 @@ class TestSsh:
         monkeypatch.setenv("EDGEQ_FAKE_COMPILER", "parse")
         with pytest.raises(CompileError, match="EXP version 2 is newer than the compiler"):
             compile_model(model, CompileOptions(compiler="ssh://host"))
+        assert calls.all()[-1][-1].startswith("rm -rf /tmp/edgeq-")
+
+    def test_the_host_ends_what_takes_too_long(
+        self, calls: Calls, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from edgeq.compiler import run
+
+        monkeypatch.setenv("EDGEQ_FAKE_COMPILER", "hang")
+        monkeypatch.setenv("EDGEQ_FAKE_PIDS", str(tmp_path / "pids"))
+        monkeypatch.setattr(run, "_GRACE", 1.0)
+        with pytest.raises(CompileError) as caught:
+            compile_model(model, CompileOptions(compiler="ssh://host", timeout=1))
+        assert str(caught.value) == f"{model}: edgetpu_compiler did not finish within 2 s on host"
+        assert_ended(tmp_path / "pids")
         assert calls.all()[-1][-1].startswith("rm -rf /tmp/edgeq-")
 
     def test_host_that_does_not_let_us_in(

@@ -16,6 +16,7 @@ from edgeq_device.errors import CompileError, ConfigError, EdgeqError, MissingTo
 _SECONDS_TO_ASK = 60.0
 _SECONDS_TO_COPY = 600.0
 _FOLDER = re.compile(r"^(/tmp/edgeq-\w+)\s*$", re.MULTILINE)
+_ENDED_BY_TIMEOUT = (124, 137)  # what timeout(1) gives after SIGTERM, and after SIGKILL
 _OPTIONS = ("-o", "BatchMode=yes")  # never ask for a password
 _HINT = "ssh must reach the host without a password: try it by hand"
 
@@ -76,6 +77,13 @@ class SshDoor:
             # The host ends the compiler itself; the few seconds more are for the connection.
             more = Limit(limit.seconds + 15, limit.name, limit.tool)
             answer = call(self._command("ssh", self.host, command), folder, more)
+            if answer.exit_code in _ENDED_BY_TIMEOUT:
+                raise CompileError(
+                    limit.name,
+                    f"{limit.tool} did not finish within {seconds} s on {self.host}",
+                    log=answer.log,
+                    hint="give it more time with --compile-timeout, or make the model smaller",
+                )
             self._copy(["-r", f"{self.host}:{there}/out", str(folder)], folder)
             return answer
         finally:
