@@ -31,6 +31,7 @@ def test_json_has_the_keys_that_machines_read(shop: Workshop) -> None:
     assert 0.97 < found["top_k_accuracy"] <= 1
     confusion = np.array(found["confusion"])
     assert confusion.shape == (10, 10)
+    assert found["classes"] == [str(number) for number in range(10)]
     assert confusion.trace() == round(1000 * found["accuracy"])
     labels = models.digits()[1][models.TRAINED :]
     assert confusion.sum(axis=1).tolist() == np.bincount(labels, minlength=10).tolist()
@@ -54,6 +55,7 @@ def test_class_folders_are_matched_by_name(labelled: Path, tmp_path: Path) -> No
     ended = done(edgeq("evaluate", labelled, "--data", folders, "--json"))
     assert ended.stderr == "labels matched by name\n"
     assert ended.document["labels_matched_by"] == "name"
+    assert ended.document["classes"] == list(NAMES)
     assert (ended.document["samples"], ended.document["accuracy"] > 0.75) == (120, True)
 
 

@@ -154,6 +154,7 @@ def test_run_saves_annotated_pictures(bundle: Path, pictures: Path, tmp_path: Pa
     sources = (pictures / "one.png", pictures, tmp_path / "batch.npy")
     done = edgeq("run", bundle, *sources, "--save-dir", folder)
     assert done.exit_code == 0
+    assert done.stderr.splitlines()[-1] == f"saved 5 pictures in {folder}"
     names = ["batch.npy_0.png", "batch.npy_1.png", "one-2.png", "one.png", "two.png"]
     assert sorted(path.name for path in folder.iterdir()) == names
     with Image.open(folder / "one.png") as drawn:
@@ -162,8 +163,26 @@ def test_run_saves_annotated_pictures(bundle: Path, pictures: Path, tmp_path: Pa
     assert again.exit_code == 1
     assert f"--save-dir is '{folder / 'one.png'}', but must be" in again.stderr
     assert "hint: --force overwrites it" in again.stderr
-    forced = edgeq("run", bundle, pictures / "one.png", "--save-dir", folder, "--force")
-    assert forced.exit_code == 0
+    arguments = (pictures / "one.png", "--save-dir", folder, "--force", "--json")
+    forced = edgeq("run", bundle, *arguments, "--quiet")
+    assert (forced.exit_code, forced.stderr) == (0, "")
+    (line,) = lines(forced.stdout)
+    assert line["picture"] == str(folder / "one.png")
+
+
+def test_pictures_that_are_there_are_found_before_anything_runs(
+    bundle: Path, pictures: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "two.png").write_bytes(b"mine")
+    done = edgeq("run", bundle, pictures, "--save-dir", folder)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert f"--save-dir is '{folder / 'two.png'}', but must be" in done.stderr
+    assert [path.name for path in folder.iterdir()] == ["two.png"]
+    raw = edgeq("run", bundle, pictures, "--save-dir", folder, "--task", "raw", "--json")
+    assert raw.exit_code == 0
+    assert all("picture" not in line for line in lines(raw.stdout))
 
 
 def test_nothing_is_drawn_for_raw_outputs(bundle: Path, pictures: Path, tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeq_device import console
 from edgeq_device.errors import ConfigError, OutputError
 from edgeq_device.files import replacing
+from edgeq_device.sources import list_pictures
 
 if TYPE_CHECKING:
     from edgeq_device.runner import Result
@@ -24,6 +26,7 @@ class PictureSaver:
         self._force = force
         self._used: set[str] = set()
         self._warned = False
+        self._saved = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -45,7 +48,29 @@ class PictureSaver:
         drawn = annotate(picture, result, f"{self._note} · {milliseconds:.1f} ms")
         with replacing(path) as (file, _):
             drawn.save(file, format="PNG")
+        self._saved += 1
         return path
+
+    def check(self, sources: Sequence[str]) -> None:
+        """ConfigError where a picture that these sources lead to is there already, unless forced.
+
+        Arrays and stdin are left out: what is in them is known once they are read.
+        """
+        kept = set(self._used)
+        for source in sources:
+            path = Path(source)
+            if path.is_dir():
+                for picture in list_pictures(path):
+                    self._path(str(picture))
+            elif source != "-" and path.suffix.lower() not in (".npy", ".npz"):
+                self._path(source)
+        self._used = kept
+
+    def tell(self) -> None:
+        """Say on stderr how many pictures were left where; nothing where there is none."""
+        if self._saved:
+            noun = "picture" if self._saved == 1 else "pictures"
+            console.say(f"saved {self._saved} {noun} in {self._folder}")
 
     def _path(self, name: str) -> Path:
         base = Path(name).name

@@ -15,6 +15,7 @@ from edgeq_device.cli import options as opt
 from edgeq_device.cli.opening import opened
 
 if TYPE_CHECKING:
+    from edgeq_device.cli.pictures import PictureSaver
     from edgeq_device.runner import DecodeOptions, Result, Runner
     from edgeq_device.sources import Input
 
@@ -56,13 +57,17 @@ def run(
     with opened(bundle, options, quiet=quiet) as runner:
         saver = _saver(save_dir, runner, force=force)
         _warn(runner, decoding)
+        if saver and (task or runner.deployment.task) == "classify":
+            saver.check(inputs)
         for each, result, milliseconds in _results(runner, inputs, decoding):
+            picture = saver.save(each, result, milliseconds) if saver else None
             if as_json:
-                console.result_json(_line(each, runner, result, milliseconds))
+                saved = {"picture": str(picture)} if picture else {}
+                console.result_json({**_line(each, runner, result, milliseconds), **saved})
             else:
                 console.result(_text(each, result, milliseconds))
-            if saver:
-                saver.save(each, result, milliseconds)
+        if saver and not quiet:
+            saver.tell()
 
 
 def _warn(runner: Runner, decoding: DecodeOptions) -> None:
@@ -138,7 +143,7 @@ def _warn_of_labels(runner: Runner, decoding: DecodeOptions) -> None:
             console.warn(doubt)
 
 
-def _saver(folder: Path | None, runner: Runner, *, force: bool) -> Any:
+def _saver(folder: Path | None, runner: Runner, *, force: bool) -> PictureSaver | None:
     if folder is None:
         return None
     from edgeq_device.cli.pictures import PictureSaver

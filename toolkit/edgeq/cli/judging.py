@@ -57,7 +57,8 @@ def show_verdict(verdict: Verdict, *, as_json: bool, quiet: bool) -> None:
     if not quiet:
         console.say(f"labels matched by {verdict.about['labels_matched_by']}")
     if as_json:
-        typer.echo(json.dumps(tables.evaluation_json(verdict.evaluation, verdict.about)))
+        document = tables.evaluation_json(verdict.evaluation, verdict.about, verdict.labels)
+        typer.echo(json.dumps(document))
         return
     for line in tables.evaluation_lines(verdict.evaluation, verdict.labels):
         typer.echo(line)

@@ -73,7 +73,9 @@ def comparison_notes(comparison: Comparison) -> tuple[str, ...]:
     return (*missing, *comparison.warnings)
 
 
-def evaluation_json(evaluation: Evaluation, about: dict[str, Any]) -> dict[str, Any]:
+def evaluation_json(
+    evaluation: Evaluation, about: dict[str, Any], labels: tuple[str, ...]
+) -> dict[str, Any]:
     """The document of ``edgeq evaluate --json``; ``about`` says what was evaluated on what."""
     per_class = [None if np.isnan(share) else round(share, 6) for share in evaluation.per_class]
     return {
@@ -83,18 +85,19 @@ def evaluation_json(evaluation: Evaluation, about: dict[str, Any]) -> dict[str, 
         "top_k": evaluation.top_k,
         "top_k_accuracy": evaluation.top_k_accuracy,
         "milliseconds_per_sample": evaluation.milliseconds,
+        "classes": [_class_name(number, labels) for number in range(len(per_class))],
         "per_class": per_class,
         "confusion": evaluation.confusion.tolist(),
         **about,
     }
 
 
+def _class_name(number: int, labels: tuple[str, ...]) -> str:
+    return labels[number] if number < len(labels) else str(number)
+
+
 def evaluation_lines(evaluation: Evaluation, labels: tuple[str, ...]) -> tuple[str, ...]:
     """The block that ends an evaluation."""
-
-    def name(number: int) -> str:
-        return labels[number] if number < len(labels) else str(number)
-
     lines = [
         f"Accuracy     {evaluation.accuracy:.2%} of {evaluation.samples} samples",
         f"Top {evaluation.top_k:<8} {evaluation.top_k_accuracy:.2%}",
@@ -102,6 +105,9 @@ def evaluation_lines(evaluation: Evaluation, labels: tuple[str, ...]) -> tuple[s
     ]
     mistakes = evaluation.worst_confusions(3)
     if mistakes:
-        texts = [f"{name(t)} taken for {name(p)} ({n}x)" for t, p, n in mistakes]
+        texts = [
+            f"{_class_name(true, labels)} taken for {_class_name(seen, labels)} ({count}x)"
+            for true, seen, count in mistakes
+        ]
         lines.append("Mistakes     " + ", ".join(texts))
     return tuple(lines)
