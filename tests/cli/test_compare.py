@@ -87,6 +87,7 @@ def test_the_table(shop: Workshop) -> None:
     assert [line[0] for line in lines[-4:]] == MODES
     assert lines[-1][1:5] == ["3.8", "KiB", "uint8", "uint8"]
     assert lines[-3][1:] == ["-"] * 8
+    assert all(line == line.rstrip() for line in ended.stdout.splitlines())
     assert "dynamic is not available: " in ended.stderr
     assert "give the Keras model" in ended.stderr
 

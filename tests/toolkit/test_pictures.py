@@ -13,7 +13,7 @@ from PIL import Image
 from edgeq.comparison import Comparison, Row, SampleAnswer
 from edgeq.evaluate import Evaluation
 from edgeq.report import drawing
-from edgeq.report.pictures import GREEN, RED, comparison_picture, confusion_picture
+from edgeq.report.pictures import GREEN, RED, comparison_picture, confusion_picture, draw_bars
 from edgeq_device.errors import OutputError
 
 MODES = ("float", "dynamic", "float-fallback", "integer")
@@ -62,6 +62,17 @@ def test_bars_keep_to_their_proportions(tmp_path: Path) -> None:
     largest = int(blue[:, middle:].any(axis=0).sum())
     assert size / largest == pytest.approx(20_200 / 80_000, abs=0.02)
     assert accuracy == pytest.approx(int(blue[:, :middle].any(axis=0).sum()), abs=2)
+
+
+def test_the_axis_of_accuracy_ends_at_100() -> None:
+    pyplot = drawing.load_pyplot()
+    for values, most, bounds in (([100.0, 96.5], 100, (0, 100)), ([40.0, 30.0], 100, None)):
+        figure, axes = pyplot.subplots()
+        draw_bars(axes, ["float", "integer"], values, "accuracy", "{:.2f}", most)
+        assert max(tick for tick in axes.get_xticks() if tick <= axes.get_xlim()[1]) <= 100
+        assert axes.get_xlim() == pytest.approx((0, 1.2 * values[0]))  # room for the numbers
+        assert axes.spines["bottom"].get_bounds() == bounds
+        pyplot.close(figure)
 
 
 def test_a_long_label_leaves_the_bars_their_room(tmp_path: Path) -> None:

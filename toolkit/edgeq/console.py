@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from edgeq_device.progress import Progress, silent
+
+WIDTH = 110
+"""Columns of a table that goes to a file or a pipe, where $COLUMNS does not say."""
 
 
 @contextmanager
@@ -45,7 +49,7 @@ def progress_bars(*, wanted: bool = True) -> Iterator[Progress]:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table on stdout; plain columns where that is no terminal."""
+    """Print a table on stdout; plain columns, $COLUMNS wide at most, where that is no terminal."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -55,5 +59,13 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
         table.add_column(column, justify="left" if number == 0 else "right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    terminal = sys.stdout.isatty()
-    Console(width=None if terminal else 110, no_color=not terminal).print(table)
+    if sys.stdout.isatty():
+        Console().print(table)
+        return
+    columns = os.environ.get("COLUMNS", "")
+    width = int(columns) if columns.isdigit() and int(columns) else WIDTH
+    console = Console(width=width, no_color=True, force_terminal=False)
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        sys.stdout.write(line.rstrip() + "\n")

@@ -56,9 +56,11 @@ def comparison_picture(comparison: Comparison, path: Path) -> None:
     _draw_sample(axes["sample"], axes["answers"], comparison.sample)
     names = [row.mode for row in rows]
     accuracies = [100 * (row.accuracy or 0) for row in rows]
-    _bars(axes["accuracy"], names, accuracies, "accuracy on the test data, %", "{:.2f}")
+    draw_bars(
+        axes["accuracy"], names, accuracies, "accuracy on the test data, %", "{:.2f}", most=100
+    )
     sizes = [row.bytes / 1024 for row in rows]
-    _bars(axes["size"], names, sizes, "size, KiB", "{:.1f}")
+    draw_bars(axes["size"], names, sizes, "size, KiB", "{:.1f}")
     figure.suptitle(
         f"{comparison.name}: the four conversions on {comparison.samples} test samples",
         color=INK,
@@ -89,11 +91,23 @@ def _short(label: str) -> str:
     return label if len(label) <= LONGEST else label[: LONGEST - 1] + "…"
 
 
-def _bars(axes: Any, names: list[str], values: list[float], title: str, form: str) -> None:
+def draw_bars(
+    axes: Any,
+    names: list[str],
+    values: list[float],
+    title: str,
+    form: str,
+    most: float = float("inf"),
+) -> None:
+    """One bar per name, its number behind it; the axis ends at ``most``."""
     colors = [GREEN if name == "integer" else BLUE for name in names]
     bars = axes.barh(names, values, color=colors)
     axes.bar_label(bars, labels=[form.format(value) for value in values], padding=3, fontsize=9)
-    axes.set_xlim(0, max([*values, 1e-9]) * 1.2)
+    end = max([*values, 1e-9]) * 1.2
+    axes.set_xlim(0, end)
+    if end > most:
+        axes.set_xticks([tick for tick in axes.get_xticks() if tick <= most])
+        axes.spines["bottom"].set_bounds(0, most)
     axes.invert_yaxis()
     axes.set_title(title, color=INK, fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
