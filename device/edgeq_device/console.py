@@ -32,6 +32,13 @@ _USAGE_ERROR: Any = next(
 class ErrorBoundary(TyperGroup):
     """A group of commands in which every failure becomes a sentence, a hint and an exit code."""
 
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """Read the command line; --help and --version write here, and the disk may be full."""
+        try:
+            return super().make_context(*arguments, **options)
+        except OSError as error:
+            raise typer.Exit(report(error)) from None
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command; only typer's own exceptions leave it."""
         try:

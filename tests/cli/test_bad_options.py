@@ -102,6 +102,45 @@ def test_build_refuses(
     assert files_in(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence", "hint"),
+    [
+        (
+            "run --threads 0",
+            "--threads is 0, but must be from 1 to 1024",
+            "left out, it is all cores",
+        ),
+        (
+            "verify --threads 0",
+            "--threads is 0, but must be from 1 to 1024",
+            "left out, it is all cores",
+        ),
+        ("run --top-k 0", "--top-k is 0, but must be at least 1", "left out, it is 5"),
+        (
+            "run --task pose",
+            "--task is 'pose', but must be classify or raw",
+            "left out, it is the bundle's own",
+        ),
+        ("benchmark --runs 0", "--runs is 0, but must be at least 1", "left out, it is 200"),
+        ("benchmark --warmup -1", "--warmup is -1, but must be 0 or more", "left out, it is 20"),
+        (
+            "run --backend gpu",
+            "--backend is 'gpu', but must be auto, cpu, edgetpu",
+            "auto takes the Edge TPU where there is one, else the CPU",
+        ),
+        (
+            "benchmark --runtime tf.lite",
+            "--runtime is 'tf.lite', but must be ai-edge-litert or tflite-runtime",
+            "left out, it is the first of them that is installed",
+        ),
+    ],
+)
+def test_the_boards_commands_refuse(shop: Workshop, words: str, sentence: str, hint: str) -> None:
+    verb, *options = words.split()
+    inputs = [shop.calibration] if verb == "run" else []
+    refused(edgeq(verb, shop.bundle, *inputs, *options), sentence, hint)
+
+
 def test_an_output_that_cannot_be_one(shop: Workshop, tmp_path: Path) -> None:
     def ended(output: object, *options: object):
         return edgeq("build", shop.model, *shop.options, "-o", output, *options)

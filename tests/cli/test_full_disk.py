@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from tests.cli import models
 from tests.cli.conftest import Workshop
-from tests.cli.running import Ended, files_in, process
+from tests.cli.running import Ended, command, environment, files_in, process
 
 HINT = "free some space, or write elsewhere"
 
@@ -58,15 +59,15 @@ def test_compare_with_save_models(shop: Workshop, tmp_path: Path) -> None:
     assert files_in(tmp_path) == []
 
 
-@pytest.mark.parametrize("command", ["compare", "evaluate"])
-def test_pictures(shop: Workshop, tmp_path: Path, command: str) -> None:
+@pytest.mark.parametrize("verb", ["compare", "evaluate"])
+def test_pictures(shop: Workshop, tmp_path: Path, verb: str) -> None:
     picture = tmp_path / "picture.png"
     words: dict[str, list[object]] = {
         "compare": [shop.model, *shop.options],
         "evaluate": [shop.bundle],
     }
-    options = [*words[command], "--data", shop.test, "--picture", picture]
-    full(process(command, *options, before=limit(4000)), picture)
+    options = [*words[verb], "--data", shop.test, "--picture", picture]
+    full(process(verb, *options, before=limit(4000)), picture)
     assert files_in(tmp_path) == []
 
 
@@ -96,3 +97,33 @@ def test_demo(tmp_path: Path) -> None:
     ended = process("demo", "-o", folder, before=limit(50_000))
     full(ended, folder / "calibration.npz")
     assert files_in(folder) == ["labels.txt"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["build", "--help"],
+        ["build", "digits.tflite", "--calibration", "calibration.npz", "-o", "{out}", "--json"],
+        ["compare", "digits.tflite", "--calibration", "calibration.npz", "--data", "test.npz"],
+        ["evaluate", "digits.edgeq", "--data", "test.npz"],
+    ],
+)
+def test_results_that_go_to_a_full_disk(shop: Workshop, tmp_path: Path, words: list[str]) -> None:
+    given = [word.format(out=tmp_path / "out.edgeq") for word in words]
+    with open("/dev/full", "wb") as disk:  # noqa: PTH123 - a device
+        ended = subprocess.run(
+            command(*given),
+            cwd=shop.folder,
+            env=environment(),
+            stdout=disk,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-2:] == [
+        "error: could not write: No space left on device",
+        f"hint: {HINT}",
+    ]
+    assert "Traceback" not in ended.stderr
