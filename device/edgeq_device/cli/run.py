@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -36,14 +36,10 @@ def run(
     threads: opt.Threads = None,
     runtime: opt.Runtime = None,
     libedgetpu: opt.Libedgetpu = None,
-    task: Annotated[
-        Optional[str], typer.Option("--task", help="classify or raw (as the bundle says)")
-    ] = None,
+    task: opt.Task = None,
     top_k: Annotated[int, typer.Option("--top-k", help="how many classes to give")] = 5,
     labels: opt.Labels = None,
-    save_dir: Annotated[
-        Optional[Path], typer.Option("--save-dir", help="leave annotated pictures here")
-    ] = None,
+    save_dir: opt.SaveDir = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite pictures there")] = False,
     as_json: opt.Json = False,
     quiet: opt.Quiet = False,
@@ -57,13 +53,11 @@ def run(
     with opened(bundle, options, quiet=quiet) as runner:
         saver = _saver(save_dir, runner, force=force)
         _warn(runner, decoding)
-        if saver and (task or runner.deployment.task) == "classify":
-            saver.check(inputs)
+        _check(saver, inputs, task or runner.deployment.task)
         for each, result, milliseconds in _results(runner, inputs, decoding):
             picture = saver.save(each, result, milliseconds) if saver else None
             if as_json:
-                saved = {"picture": str(picture)} if picture else {}
-                console.result_json({**_line(each, runner, result, milliseconds), **saved})
+                console.result_json(_line(each, runner, result, milliseconds, picture))
             else:
                 console.result(_text(each, result, milliseconds))
         if saver and not quiet:
@@ -92,8 +86,15 @@ def _results(
             yield each, runner.decode(outputs, decoding), milliseconds
 
 
-def _line(each: Input, runner: Runner, result: Result, milliseconds: float) -> dict[str, Any]:
-    return {
+def _check(saver: PictureSaver | None, inputs: list[str], task: str) -> None:
+    if saver and task == "classify":  # nothing is drawn for other results
+        saver.check(inputs)
+
+
+def _line(
+    each: Input, runner: Runner, result: Result, milliseconds: float, picture: Path | None
+) -> dict[str, Any]:
+    line = {
         "schema": "edgeq.run/1",
         "kind": "result",
         "input": each.name,
@@ -102,6 +103,7 @@ def _line(each: Input, runner: Runner, result: Result, milliseconds: float) -> d
         "milliseconds": round(milliseconds, 3),
         "result": result.as_dict(),
     }
+    return {**line, "picture": str(picture)} if picture else line
 
 
 def _text(each: Input, result: Result, milliseconds: float) -> str:
