@@ -32,3 +32,7 @@ def examples(*lines: str) -> str:
 
 
 Labels = Annotated[Optional[Path], typer.Option("--labels", help="a file with one label per line")]
+Task = Annotated[Optional[str], typer.Option("--task", help="classify or raw (as the bundle says)")]
+SaveDir = Annotated[
+    Optional[Path], typer.Option("--save-dir", help="leave annotated pictures here")
+]
