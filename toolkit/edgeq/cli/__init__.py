@@ -32,13 +32,13 @@ EXAMPLES = {
         "edgeq evaluate model.edgeq --data test.npz --picture confusion.png",
         "edgeq evaluate model.tflite --data pictures_by_class/ --labels labels.txt --json",
     ),
-    "analyze": (
-        "edgeq analyze model_int8.tflite --picture graph.png",
-        "edgeq analyze model.keras --json",
-    ),
     "legalize": (
         "edgeq legalize model_int8.tflite -o legal.tflite",
         "edgeq legalize model_int8.tflite -o legal.tflite --skip unused --json",
+    ),
+    "analyze": (
+        "edgeq analyze model_int8.tflite --picture graph.png",
+        "edgeq analyze model.keras --json",
     ),
     "compile": (
         "edgeq compile model_int8.tflite -o model_edgetpu.tflite",
