@@ -9,6 +9,7 @@ from edgeq.analyze import summary
 from edgeq.contract import Allowance
 from edgeq.pipeline import BuildResult
 from edgeq.report.analysis import operator_lines, placement_json
+from edgeq.report.phrases import first_and_more
 from edgeq.report.sizes import size
 from edgeq_device.bundle.records import spec_as_dict
 from edgeq_device.tensors import TensorSpec
@@ -97,7 +98,7 @@ def build_lines(result: BuildResult) -> tuple[str, ...]:
     lines.append(f"  Task         {task_text(result)}")
     lines += agreement_lines(report.agreement)
     for allowed in result.contract.allowances:
-        where = ", ".join(allowed.operators or allowed.tensors)
+        where = first_and_more(allowed.operators or allowed.tensors)
         lines.append(f"  Allowed      {where}: {allowed.sentence}" if where else allowed.sentence)
     lines.append(f"  Edge TPU     {compiled_text(result)}")
     total = sum(stage.seconds for stage in result.stages)
