@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from edgeq.cli import make_app
 
-PLAIN = {"NO_COLOR": "1", "EDGEQ_COMPILER": "", "EDGEQ_RUNTIME": ""}
+PLAIN = {"NO_COLOR": "1", "COLUMNS": "", "EDGEQ_COMPILER": "", "EDGEQ_RUNTIME": ""}
 """No colors, and nothing of this machine's own settings."""
 
 
