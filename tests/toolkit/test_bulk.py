@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from edgeq import bulk
-from edgeq.bulk import BATCH, BulkModel, with_batch
+from edgeq import model as editable
+from edgeq.bulk import BATCH, BulkModel, with_batch, without_shifts
 from edgeq.quantize import litert
 from edgeq_device.runtime import LoadOptions, load
 from edgeq_device.tflite import parse_model
@@ -155,6 +156,34 @@ def test_portions_of_many_expected_samples_go_in_batches(monkeypatch: pytest.Mon
     arrays = inputs_for(data, 200)
     assert np.array_equal(model.run(arrays)[0], one_by_one(data, arrays)[0])
     assert model._batched is not None
+
+
+def test_ends_that_only_shift_are_done_by_numpy() -> None:
+    data = with_batch(integer(digits()), BATCH)
+    assert data is not None
+    before, after = (parse_model(each, "m") for each in (data, without_shifts(data)))
+    ends = [(one.input_specs()[0].dtype, one.output_specs()[0].dtype) for one in (before, after)]
+    assert ends == [("uint8", "uint8"), ("int8", "int8")]
+    operators = [[operator.op for operator in one.main.operators] for one in (before, after)]
+    assert operators[0] == ["QUANTIZE", *operators[1], "QUANTIZE"]
+
+
+def test_ends_that_rescale_or_are_read_twice_stay() -> None:
+    data = integer(digits())
+    model = editable.read(data)
+    tensor = model.subgraphs[0].tensors[int(model.subgraphs[0].inputs[0])]
+    tensor.quantization.scale = [2 * float(tensor.quantization.scale[0])]
+    rescaled = parse_model(without_shifts(editable.write(model)), "m")
+    assert rescaled.input_specs()[0].dtype == "uint8"
+    assert rescaled.output_specs()[0].dtype == "int8"
+    model = editable.read(data)
+    graph = model.subgraphs[0]
+    graph.outputs = [*graph.outputs, graph.inputs[0]]  # the input is an output, too
+    given_back = parse_model(without_shifts(editable.write(model)), "m")
+    assert [spec.dtype for spec in given_back.input_specs()] == ["uint8"]
+    assert [spec.dtype for spec in given_back.output_specs()] == ["int8", "uint8"]
+    float_ends = digits()
+    assert without_shifts(float_ends) == editable.write(editable.read(float_ends))
 
 
 def test_large_models_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
