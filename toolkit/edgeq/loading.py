@@ -6,12 +6,12 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 
 from edgeq.calibration import CalibrationOptions, CalibrationSet, load_calibration
 from edgeq.config import BuildSpec
 from edgeq.frontends import Source
 from edgeq.quantize import InputSamples
+from edgeq_device.closing import Closing
 from edgeq_device.errors import ConfigError, ModelError
 from edgeq_device.progress import Progress
 from edgeq_device.runtime import Probe, probe
@@ -50,7 +50,7 @@ def refuse_unless_it_runs(spec: BuildSpec, probe: Probe) -> None:
         raise ModelError(spec.model, f"cannot be run: {probe.reason}", hint="give the Keras model")
 
 
-class Trial:
+class Trial(Closing):
     """A .tflite that is tried in a child process beside other work.
 
     Closing it, or leaving its ``with`` block, ends the child where nobody waits for it any more.
@@ -72,17 +72,6 @@ class Trial:
         if self._process is not None:
             self._process.kill()
         self._pool.shutdown()
-
-    def __enter__(self) -> Trial:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _keep(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process

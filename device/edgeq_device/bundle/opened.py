@@ -6,7 +6,6 @@ import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from edgeq_device.bundle.archive import COPY_HINT, NOT_OURS, Archive
 from edgeq_device.bundle.layout import MANIFEST
 from edgeq_device.bundle.manifest import Manifest
 from edgeq_device.bundle.records import Member
+from edgeq_device.closing import Closing
 from edgeq_device.errors import BundleError, PathText
 from edgeq_device.tensors import Array
 
@@ -48,7 +48,7 @@ def looks_like_bundle(path: PathText) -> bool:
         return False
 
 
-class Bundle:
+class Bundle(Closing):
     """An open, memory-mapped bundle; close it, or use it as a context manager."""
 
     def __init__(self, path: Path) -> None:
@@ -63,17 +63,6 @@ class Bundle:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Bundle:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Unmap the file; views that were handed out keep it mapped until they go."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Union
 
 from edgeq_device.bundle import Bundle, InputInfo, looks_like_bundle, open_bundle, refuse_keras
+from edgeq_device.closing import Closing
 from edgeq_device.errors import BundleError, ModelError, PathText
 from edgeq_device.runtime import probe
 from edgeq_device.tasks import guess_task
@@ -18,7 +18,7 @@ ModelBytes = Union[bytes, memoryview]
 
 
 @dataclass(frozen=True)
-class Deployment:
+class Deployment(Closing):
     """Models to choose from, and how to feed and read them; close it as a context manager.
 
     ``activation`` is what is still to be applied to the output; ``labels`` may be empty.
@@ -35,15 +35,8 @@ class Deployment:
     bare: tuple[str, bytes] | None = field(default=None, repr=False)
     """A bare .tflite: the one backend that it runs on, and its bytes."""
 
-    def __enter__(self) -> Deployment:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the bundle, where there is one."""
         if self.bundle:
             self.bundle.close()
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Union
 
+from edgeq_device.closing import Closing
 from edgeq_device.errors import ConfigError, InputError, ModelError
 from edgeq_device.runner.backends import Choice, RunnerOptions, choose
 from edgeq_device.runner.deployment import Deployment
@@ -39,7 +39,7 @@ class DecodeOptions:
 _AS_DECLARED = DecodeOptions()
 
 
-class Runner:
+class Runner(Closing):
     """One model, loaded on the backend that was chosen; not for several threads at once.
 
     ``backend`` is "cpu" or "edgetpu"; ``fallback_reason`` says why "auto" is not on the Edge TPU.
@@ -55,17 +55,6 @@ class Runner:
         deployment.check_against(self.model.inputs, self.model.outputs)
         self._feeders = tuple(feeder(info) for info in deployment.inputs)
         self._run = self.model.run
-
-    def __enter__(self) -> Runner:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the model and then of the Edge TPU; the deployment stays open."""

@@ -14,10 +14,10 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from edgeq_device import errors
+from edgeq_device.closing import Closing
 from edgeq_device.errors import EdgeqError, MissingTool, ModelError, OutputError
 from edgeq_device.progress import Progress, silent
 
@@ -39,7 +39,7 @@ _QUIET = {
 _NOISE = ("I0000 ", "W0000 ", "E0000 ", "WARNING:", "INFO:", "warnings.warn")
 
 
-class TensorFlowChild:
+class TensorFlowChild(Closing):
     """A process that holds TensorFlow, and a folder for what goes to and fro.
 
     It starts at once, so that TensorFlow's import (some seconds) runs beside other work, and
@@ -115,17 +115,6 @@ class TensorFlowChild:
             self._end()
             self._stderr.close()
             self._scratch.cleanup()
-
-    def __enter__(self) -> TensorFlowChild:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _start(self) -> subprocess.Popen[bytes]:
         environment = {**os.environ, **_QUIET}

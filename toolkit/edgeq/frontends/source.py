@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Protocol
 
+from edgeq_device.closing import Closing
 from edgeq_device.progress import Progress, silent
 from edgeq_device.tensors import Array, TensorSpec
 
@@ -23,7 +23,7 @@ class AffineMap(Protocol):
         """What is added to each channel then."""
 
 
-class Source(ABC):
+class Source(Closing):
     """An opened model. Attributes are fixed; models are made when they are asked for."""
 
     kind: str
@@ -78,14 +78,3 @@ class Source(ABC):
 
     def close(self) -> None:  # noqa: B027 - most sources hold nothing
         """Let go of processes and temporary files."""
-
-    def __enter__(self) -> Source:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
