@@ -185,7 +185,7 @@ def provenance(made: Ingredients) -> dict[str, Any]:
     found: dict[str, Any] = {
         "source": {"kind": made.source.kind, "sha256": made.source.digest},
         "engine": made.model.report.engine,
-        "engine_reason": made.model.report.reason,
+        "engine_reason": _without_folder(made.model.report.reason, spec.model),
         "versions": {"numpy": np.__version__, **made.source.versions},
         "options": options,
     }
@@ -206,6 +206,11 @@ def _random(chance: np.random.Generator, spec: TensorSpec) -> Array:
     limits = np.iinfo(spec.dtype)
     numbers = chance.integers(int(limits.min), int(limits.max) + 1, spec.shape)
     return np.asarray(numbers, spec.dtype)
+
+
+def _without_folder(text: str, path: str) -> str:
+    """A sentence that names the model, without the folder that it lies in on this machine."""
+    return text.replace(path, Path(path).name)
 
 
 def _plain(value: Any) -> Any:
