@@ -82,14 +82,14 @@ def show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+Version = Annotated[
+    bool, typer.Option("--version", callback=show_version, is_eager=True, help="show the version")
+]
+
+
 @app.callback()
 @with_types
-def edgeq(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=show_version, is_eager=True, help="show the version"),
-    ] = False,
-) -> None:
+def edgeq(version: Version = False) -> None:
     """Run edgeq bundles on this machine, on its Edge TPU where it has one."""
 
 

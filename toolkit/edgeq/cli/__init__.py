@@ -6,12 +6,13 @@ import functools
 import importlib.util
 import sys
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from edgeq.cli import analyzing, building, compiling, judging, legalizing
-from edgeq_device.cli import APP_SETTINGS, register, show_version, with_types
+from edgeq_device.cli import APP_SETTINGS, Version, register, with_types
+from edgeq_device.cli.options import examples
 from edgeq_device.errors import MissingTool
 
 TOOLKIT = 'pip install "edgeq[toolkit]"'
@@ -102,17 +103,11 @@ def make_app() -> typer.Typer:
 
 def add_host_verb(app: typer.Typer, command: Callable[..., None]) -> None:
     """Add one of the host's commands, with its examples at the end of its help."""
-    examples = "\n".join(f"  {line}" for line in EXAMPLES[command.__name__])
-    add = app.command(command.__name__, epilog=f"\b\nExamples:\n{examples}")
+    add = app.command(command.__name__, epilog=examples(*EXAMPLES[command.__name__]))
     add(host_verb(with_types(command)))
 
 
-def edgeq(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=show_version, is_eager=True, help="show the version"),
-    ] = False,
-) -> None:
+def edgeq(version: Version = False) -> None:
     """From any float model to a running Google Coral Edge TPU, in one command."""
 
 

@@ -7,6 +7,10 @@ from typing import Annotated, Optional
 
 import typer
 
+from edgeq_device.cli.options import Quiet as Quiet
+from edgeq_device.cli.options import Runtime as Runtime
+from edgeq_device.cli.options import Threads as Threads
+
 Model = Annotated[
     Optional[str],
     typer.Argument(
@@ -42,22 +46,17 @@ Engine = Annotated[
     Optional[str],
     typer.Option("--engine", help="auto (litert, else tflite-converter), or one of the two"),
 ]
-Threads = Annotated[Optional[int], typer.Option("--threads", help="CPU threads (all cores)")]
 Labels = Annotated[Optional[Path], typer.Option("--labels", help="text file, one label per line")]
 Config = Annotated[
     Optional[Path], typer.Option("--config", help="an edgeq.toml; options win over it")
 ]
 Force = Annotated[bool, typer.Option("--force", help="overwrite what exists")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON document on stdout")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="no narration on stderr")]
 Data = Annotated[
     str,
     typer.Option("--data", metavar="TEST", help=".npz with x and y, or a folder per class"),
 ]
 Picture = Annotated[Optional[Path], typer.Option("--picture", help="write a picture (PNG)")]
-Runtime = Annotated[
-    Optional[str], typer.Option("--runtime", help="ai-edge-litert or tflite-runtime")
-]
 Output = Annotated[Optional[Path], typer.Option("-o", "--output", help="the bundle (MODEL.edgeq)")]
 Mode = Annotated[
     Optional[str], typer.Option("--mode", help="integer, float-fallback, dynamic or float")

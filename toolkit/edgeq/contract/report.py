@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from inspect import getdoc
-from os import PathLike
-from typing import Union
 
 from edgeq.contract.flow import Flow
-from edgeq_device.errors import ModelError
+from edgeq_device.errors import ModelError, PathText
 from edgeq_device.tflite import Operator, Tensor
-
-PathText = Union[str, "PathLike[str]"]
 
 
 @dataclass(frozen=True)
